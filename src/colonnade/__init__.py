@@ -1,0 +1,1 @@
+"""Colonnade: declare models and schemas, get a production REST API."""
