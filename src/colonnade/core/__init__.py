@@ -1,0 +1,1 @@
+"""What every room may use: the error tree, the settings, JSON as it stands on the wire."""
