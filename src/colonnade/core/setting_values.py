@@ -1,0 +1,98 @@
+"""The grammar of single settings: lists, words, origins, addresses, rates and URLs, each checked by itself."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
+
+
+def split_list(value: object) -> object:
+    """Split a comma list into a tuple of trimmed, non-empty items; anything but a string passes unchanged."""
+    return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
+
+
+def lowered(value: object) -> object:
+    """Trim and lower-case a word, so that `LOG_LEVEL=INFO` is understood."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def check_rate(value: object) -> str | None:
+    """Read a rate such as `100/minute`; `off` is None.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    text = str(value).strip().lower() if value is not None else "off"
+    if text == "off":
+        return None
+    if not _RATE.fullmatch(text):
+        raise ValueError("write a count and a unit, e.g. 100/minute (second, minute, hour, day), or off")
+    return text
+
+
+def check_origin(origin: str) -> str:
+    """Check one browser origin: scheme, host and perhaps a port, nothing else (RFC 6454 §6.2).
+
+    Raises:
+        ValueError: it is `*`, which browsers refuse together with credentials, or no origin.
+    """
+    if origin == "*":
+        raise ValueError("* can't stand with credentials, which this API always allows; list the origins")
+    parts = urlsplit(origin)
+    bare = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or origin != bare:
+        raise ValueError(f"{origin!r} is no origin; write e.g. https://example.org, without a path or a slash")
+    return origin.lower()
+
+
+def check_prefix(prefix: str) -> str:
+    """Check the path that every resource stands under: empty, or segments each begun by a slash.
+
+    Raises:
+        ValueError: it ends with a slash, does not begin with one, or has characters that a path would escape.
+    """
+    if not _PREFIX.fullmatch(prefix):
+        raise ValueError("write a path such as /api, without a slash at its end")
+    return prefix
+
+
+def check_address(address: str) -> str:
+    """Check one proxy's address or network, e.g. `10.0.0.1` or `10.0.0.0/8`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return (
+            str(ipaddress.ip_network(address, strict=False)) if "/" in address else str(ipaddress.ip_address(address))
+        )
+    except ValueError:
+        raise ValueError(f"{address!r} is no IP address or network, e.g. 10.0.0.1 or 10.0.0.0/8") from None
+
+
+def url_of(*schemes: str) -> Callable[[SecretStr], SecretStr]:
+    """Make a check that a URL has one of these schemes; a driver after `+` is left for the database to judge."""
+
+    def check(url: SecretStr) -> SecretStr:
+        scheme, separator, _ = url.get_secret_value().strip().partition("://")
+        if not separator or scheme.partition("+")[0].lower() not in schemes:
+            raise ValueError(f"write a URL that begins with {' or '.join(f'{name}://' for name in schemes)}")
+        return SecretStr(url.get_secret_value().strip())
+
+    return check
+
+
+def masked_url(url: str) -> str:
+    """Hide a URL's password, and its query, which may carry one too."""
+    head, separator, rest = url.partition("://")
+    address, _, _ = rest.partition("?")
+    credentials, at, place = address.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    return f"{head}{separator}{user}{':********' if colon else ''}{at}{place}"
