@@ -1,0 +1,1 @@
+"""The declarative base, its column types and mixins, and the facts read off a mapped class."""

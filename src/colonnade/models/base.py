@@ -1,0 +1,51 @@
+"""The declarative base: constraint names that can be told apart, and column types for Python's own."""
+
+from __future__ import annotations
+
+import enum
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from sqlalchemy import MetaData, inspect
+from sqlalchemy.orm import DeclarativeBase
+
+from colonnade.models.types import ExactDecimal, JsonDocument, UTCDateTime, value_enum
+
+# Named constraints can be dropped by a migration on every database, and a violation tells its columns by the name.
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+SECRET_NAME = re.compile(r"password|passwd|secret|token|hash", re.IGNORECASE)
+
+
+class Base(DeclarativeBase):
+    """The base of an application's models; an ordinary `DeclarativeBase` underneath.
+
+    `Mapped[datetime]` is an aware UTC time, `Mapped[Decimal]` is exact, `Mapped[SomeEnum]` is stored by value and
+    `Mapped[dict[str, Any]]` is a JSON document.
+    """
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UTCDateTime(),
+        Decimal: ExactDecimal(),
+        enum.Enum: value_enum(),
+        dict[str, Any]: JsonDocument,
+    }
+
+    def __repr__(self) -> str:
+        """Show the primary key and the loaded short columns; nothing secret, and nothing that would need a query."""
+        state = inspect(self)
+        shown = [
+            f"{attribute.key}={state.dict[attribute.key]!r}"
+            for attribute in state.mapper.column_attrs
+            if attribute.key in state.dict and not SECRET_NAME.search(attribute.key)
+        ]
+        return f"<{type(self).__name__} {' '.join(shown[:5])}>"

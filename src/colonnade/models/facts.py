@@ -1,0 +1,255 @@
+"""A mapped class, read once into frozen values: what every later stage knows of a table.
+
+Nothing above this module inspects a mapper. What it can't read into a `Kind` is `Kind.OTHER`, which sends a resource the
+ORM and Pydantic way.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.orm import DeclarativeBase, RelationshipProperty
+from sqlalchemy.schema import ColumnCollectionConstraint
+
+from colonnade.core.errors import DeclarationError
+from colonnade.models.base import SECRET_NAME
+from colonnade.models.types import ExactDecimal, UTCDateTime
+
+
+class Kind(enum.Enum):
+    """What a column holds, as far as JSON, filters and bounds care."""
+
+    INTEGER = "integer"
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    FLOAT = "float"
+    DECIMAL = "decimal"
+    DATETIME = "datetime"
+    DATE = "date"
+    TIME = "time"
+    UUID = "uuid"
+    ENUM = "enum"
+    JSON = "json"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """One column.
+
+    Attributes:
+        key: the attribute's name, which is also its JSON name.
+        column: the table's column.
+        kind: what it holds.
+        python_type: the type of its values in Python.
+        max_length: characters, for text with a bound.
+        digits: (precision, scale) of a decimal.
+        bounds: least and greatest value of an integer.
+        default: makes the value of a new row where the client gives none; None where the database does or none is.
+        on_update: makes the value at every change; None for most.
+        has_default: a new row needs no value from the client.
+        server_owned: no client may set it: generated keys, version, timestamps.
+        secret: never shown, filtered or sorted by unless declared by name.
+    """
+
+    key: str
+    column: sa.Column[Any]
+    kind: Kind
+    python_type: type
+    nullable: bool
+    primary_key: bool
+    max_length: int | None
+    digits: tuple[int, int] | None
+    bounds: tuple[int, int] | None
+    default: Callable[[], object] | None
+    on_update: Callable[[], object] | None
+    has_default: bool
+    server_owned: bool
+    secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelationFacts:
+    """One relationship: `pairs` are its (local, remote) columns; a to-many one may be ordered."""
+
+    key: str
+    target: type[DeclarativeBase]
+    to_many: bool
+    pairs: tuple[tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]], ...]
+    order_by: tuple[sa.ColumnElement[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """All of one mapped class.
+
+    Attributes:
+        constraints: name of each unique constraint, unique index, foreign key and primary key -> the keys of its columns.
+        version: the column that counts changes, where there is one.
+    """
+
+    model: type[DeclarativeBase]
+    table: sa.Table
+    columns: Mapping[str, ColumnFacts]
+    relations: Mapping[str, RelationFacts]
+    identity: ColumnFacts
+    version: ColumnFacts | None
+    constraints: Mapping[str, tuple[str, ...]]
+
+    def key_of(self, column_name: str) -> str | None:
+        """Find the attribute of a column by its name in the database."""
+        return next((facts.key for facts in self.columns.values() if facts.column.name == column_name), None)
+
+
+@cache
+def read_facts(model: type[DeclarativeBase]) -> TableFacts:
+    """Read a mapped class.
+
+    Args:
+        model: mapped to one table, with a primary key of one column.
+
+    Raises:
+        DeclarationError: it is not, and the text says what is missing.
+    """
+    mapper = sa.inspect(model)
+    table = mapper.local_table
+    if not isinstance(table, sa.Table) or len(mapper.primary_key) != 1 or mapper.inherits is not None:
+        raise DeclarationError(f"{model.__name__}: a resource needs one table with a primary key of one column")
+    version = mapper.version_id_col
+    columns = {
+        attribute.key: _read_column(attribute.key, attribute.columns[0], attribute.columns[0] is version)
+        for attribute in mapper.column_attrs
+        if isinstance(attribute.columns[0], sa.Column)
+    }
+    relations = {relation.key: _read_relation(relation) for relation in mapper.relationships}
+    return TableFacts(
+        model=model,
+        table=table,
+        columns=MappingProxyType(columns),
+        relations=MappingProxyType(relations),
+        identity=next(facts for facts in columns.values() if facts.primary_key),
+        version=next((facts for facts in columns.values() if facts.column is version), None),
+        constraints=MappingProxyType(_read_constraints(table, columns)),
+    )
+
+
+def _read_column(key: str, column: sa.Column[Any], is_version: bool) -> ColumnFacts:
+    kind = _kind_of(column.type)
+    default = _factory(column.default)
+    has_default = column.nullable or column.default is not None or column.server_default is not None
+    # A lone integer key is numbered by the database unless it is also a foreign key (one-to-one tables).
+    generated = column.primary_key and (default is not None or column is column.table.autoincrement_column)
+    return ColumnFacts(
+        key=key,
+        column=column,
+        kind=kind,
+        python_type=_python_type(column.type, kind),
+        nullable=bool(column.nullable),
+        primary_key=column.primary_key,
+        max_length=getattr(column.type, "length", None) if kind is Kind.TEXT else None,
+        digits=_digits(column.type) if kind is Kind.DECIMAL else None,
+        bounds=_bounds(column.type) if kind is Kind.INTEGER else None,
+        default=default,
+        on_update=_factory(column.onupdate),
+        has_default=has_default or generated,
+        server_owned=bool(
+            generated or is_version or column.info.get("server_owned") or column.computed is not None
+        ),
+        secret=bool(column.info.get("secret", SECRET_NAME.search(key) is not None)),
+    )
+
+
+_KINDS: tuple[tuple[type, Kind], ...] = (
+    # Order matters: Enum is a String, Boolean and Float come before their relatives.
+    (sa.Enum, Kind.ENUM),
+    (sa.Boolean, Kind.BOOLEAN),
+    (sa.Integer, Kind.INTEGER),
+    (sa.Float, Kind.FLOAT),
+    (ExactDecimal, Kind.DECIMAL),
+    (sa.Numeric, Kind.DECIMAL),
+    (UTCDateTime, Kind.DATETIME),
+    (sa.Date, Kind.DATE),
+    (sa.Time, Kind.TIME),
+    (sa.Uuid, Kind.UUID),
+    (sa.JSON, Kind.JSON),
+    (sa.String, Kind.TEXT),
+)
+
+
+_OWN_TYPES: Mapping[Kind, type] = {Kind.JSON: object, Kind.DATETIME: datetime, Kind.DECIMAL: Decimal}
+"""Where SQLAlchemy's `python_type` says nothing useful."""
+
+
+def _kind_of(type_: sa.types.TypeEngine[Any]) -> Kind:
+    if isinstance(type_, sa.types.TypeDecorator) and not isinstance(type_, UTCDateTime | ExactDecimal):
+        return Kind.OTHER
+    return next((kind for class_, kind in _KINDS if isinstance(type_, class_)), Kind.OTHER)
+
+
+def _python_type(type_: sa.types.TypeEngine[Any], kind: Kind) -> type:
+    if kind in _OWN_TYPES:
+        return _OWN_TYPES[kind]
+    if isinstance(type_, sa.Enum):
+        return type_.enum_class or str
+    try:
+        return type_.python_type
+    except NotImplementedError:
+        return object
+
+
+def _digits(type_: Any) -> tuple[int, int] | None:
+    return None if type_.precision is None else (type_.precision, type_.scale or 0)
+
+
+def _bounds(type_: sa.types.TypeEngine[Any]) -> tuple[int, int]:
+    bits = 63 if isinstance(type_, sa.BigInteger) else 15 if isinstance(type_, sa.SmallInteger) else 31
+    return -(1 << bits), (1 << bits) - 1
+
+
+def _factory(default: Any) -> Callable[[], object] | None:
+    """Make one callable of a scalar or callable column default; SQL expressions are left to the database."""
+    if default is None or not isinstance(default, sa.ColumnDefault):
+        return None
+    argument = default.arg
+    if default.is_callable:
+        return lambda: argument(None)  # SQLAlchemy wraps it to take a context
+    return None if default.is_clause_element else lambda: argument
+
+
+def _read_relation(relation: RelationshipProperty[Any]) -> RelationFacts:
+    return RelationFacts(
+        key=relation.key,
+        target=relation.mapper.class_,
+        to_many=bool(relation.uselist),
+        pairs=tuple((local, remote) for local, remote in relation.local_remote_pairs or ()),
+        order_by=tuple(relation.order_by or ()),
+    )
+
+
+def _read_constraints(table: sa.Table, columns: Mapping[str, ColumnFacts]) -> dict[str, tuple[str, ...]]:
+    keys = {facts.column.name: key for key, facts in columns.items()}
+    named: dict[str, tuple[str, ...]] = {}
+    for key, facts in columns.items():
+        named.update({_name_of(constraint): (key,) for constraint in facts.column.constraints})
+    for constraint in table.constraints:
+        if isinstance(constraint, ColumnCollectionConstraint):
+            named[_name_of(constraint)] = tuple(keys[c.name] for c in constraint.columns if c.name in keys)
+    for index in table.indexes:
+        named[_name_of(index)] = tuple(keys[c.name] for c in index.columns if c.name in keys)
+    named.pop("", None)
+    return named
+
+
+def _name_of(item: Any) -> str:
+    # The naming convention is applied when DDL is rendered; formatting by a dialect gives the final name.
+    formatted = DefaultDialect().identifier_preparer.format_constraint(item)
+    return (formatted or "").strip('"')

@@ -1,0 +1,61 @@
+"""Columns that most tables share, one idea a mixin."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from datetime import UTC, datetime
+
+from sqlalchemy import Integer, Uuid
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+from colonnade.models.types import BigId, UTCDateTime
+
+SERVER_OWNED = {"server_owned": True}
+"""Column `info`: no schema derived from the model lets a client set it."""
+
+
+def utc_now() -> datetime:
+    """Tell the time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def uuid7() -> uuid.UUID:
+    """Make a time-ordered UUID (RFC 9562 §5.7): new rows land at the end of the index, not all over it."""
+    milliseconds = time.time_ns() // 1_000_000
+    tail = int.from_bytes(os.urandom(10), "big")
+    value = milliseconds << 80 | 0x7 << 76 | (tail >> 64 & 0xFFF) << 64 | 0b10 << 62 | tail & (1 << 62) - 1
+    return uuid.UUID(int=value)
+
+
+class IntegerId:
+    """`id`: a 64-bit number given by the database."""
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, sort_order=-100)
+
+
+class UUIDv7Id:
+    """`id`: a UUID of version 7, made by the application."""
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid(), primary_key=True, default=uuid7, sort_order=-100)
+
+
+class Timestamps:
+    """`created_at` and `updated_at`, aware, in UTC, set by the application's clock."""
+
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime(), default=utc_now, sort_order=100, info=SERVER_OWNED)
+    updated_at: Mapped[datetime] = mapped_column(
+        UTCDateTime(), default=utc_now, onupdate=utc_now, sort_order=101, info=SERVER_OWNED
+    )
+
+
+class Versioned:
+    """`version`: 1 at first, one more with every change, whether by a planned statement or the ORM's flush."""
+
+    version: Mapped[int] = mapped_column(Integer, default=1, sort_order=102, info=SERVER_OWNED)
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, object]:
+        """Let the ORM's own unit of work check and count the same column."""
+        return {"version_id_col": cls.version}

@@ -1,0 +1,1 @@
+"""Wire shapes: deriving a schema from a model, seeing through one, fitting values into columns."""

@@ -1,0 +1,102 @@
+"""Pydantic schemas for a model that has none: what a client may send, and what it sees."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Annotated, Any, Optional
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, EmailStr, Field, WithJsonSchema, create_model
+
+from colonnade.models.facts import ColumnFacts, Kind, TableFacts
+
+Email = Annotated[EmailStr, AfterValidator(str.lower)]
+"""A real e-mail address (RFC 5321 by `email-validator`), lower-cased, so that unique means unique without regard to case."""
+
+ExactNumber = Annotated[Decimal, WithJsonSchema({"type": "number"}, mode="serialization")]
+"""A decimal that the wire writes as a JSON number, and that OpenAPI says is one."""
+
+
+class Body(BaseModel):
+    """The base of derived request bodies: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Row(BaseModel):
+    """The base of derived response schemas: read from attributes as well as from mappings."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def derive_create(facts: TableFacts) -> type[BaseModel]:
+    """Make the body of POST: every column that is not the server's own, required unless the table has a default."""
+    return _model(facts, "Create", Body, _writable(facts), _create_field)
+
+
+def derive_update(facts: TableFacts) -> type[BaseModel]:
+    """Make the body of PATCH: the same columns but the key, none of them required, null only where the column takes it."""
+    columns = [column for column in _writable(facts) if not column.primary_key]
+    return _model(facts, "Update", Body, columns, _update_field)
+
+
+def derive_response(facts: TableFacts) -> type[BaseModel]:
+    """Make the response: every column that is not secret."""
+    columns = [column for column in facts.columns.values() if not column.secret]
+    return _model(facts, "Response", Row, columns, lambda column: (_optional(column, _read_type(column)), ...))
+
+
+def _model(
+    facts: TableFacts,
+    suffix: str,
+    base: type[BaseModel],
+    columns: Iterable[ColumnFacts],
+    field: Callable[[ColumnFacts], tuple[Any, Any]],
+) -> type[BaseModel]:
+    name = facts.model.__name__ + suffix
+    fields: dict[str, Any] = {column.key: field(column) for column in columns}
+    return create_model(name, __base__=base, __module__=facts.model.__module__, **fields)
+
+
+def _writable(facts: TableFacts) -> list[ColumnFacts]:
+    return [column for column in facts.columns.values() if not column.server_owned]
+
+
+def _create_field(column: ColumnFacts) -> tuple[Any, Any]:
+    if not column.has_default:
+        return _optional(column, write_type(column)), ...
+    return _optional(column, write_type(column)), Field(default_factory=lambda: None)
+
+
+def _update_field(column: ColumnFacts) -> tuple[Any, Any]:
+    # A factory, since a plain `default=None` would tell OpenAPI that null is allowed.
+    return _optional(column, write_type(column)), Field(default_factory=lambda: None)
+
+
+def _optional(column: ColumnFacts, annotation: Any) -> Any:
+    return Optional[annotation] if column.nullable else annotation  # noqa: UP045  # the type is a value here
+
+
+def _read_type(column: ColumnFacts) -> Any:
+    return {Kind.DECIMAL: ExactNumber, Kind.JSON: Any}.get(column.kind, column.python_type)
+
+
+def write_type(column: ColumnFacts) -> Any:
+    """Give the annotation of a value that a client sends for a column, with the column's bounds."""
+    if column.kind is Kind.TEXT and column.max_length is not None:
+        return Annotated[str, Field(max_length=column.max_length)]
+    if column.kind is Kind.INTEGER and column.bounds is not None:
+        return Annotated[int, Field(ge=column.bounds[0], le=column.bounds[1])]
+    if column.kind is Kind.DECIMAL and column.digits is not None:
+        return Annotated[Decimal, Field(max_digits=column.digits[0], decimal_places=column.digits[1])]
+    if column.kind is Kind.DATETIME:
+        return AwareDatetime
+    if column.kind is Kind.FLOAT:
+        return Annotated[float, Field(allow_inf_nan=False)]
+    return Any if column.kind in {Kind.JSON, Kind.OTHER} else column.python_type
+
+
+def is_enum(annotation: object) -> bool:
+    """Tell whether an annotation is an enum class."""
+    return isinstance(annotation, type) and issubclass(annotation, enum.Enum)
