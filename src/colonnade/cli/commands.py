@@ -1,0 +1,122 @@
+"""The commands and their options; what each one does stands in a module of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from colonnade.core.settings import Settings
+
+commands = typer.Typer(
+    name="colonnade",
+    help="Serve an application, migrate its database, fill it, look at it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: the painted one takes a quarter of a second to import
+)
+db = typer.Typer(help="Migrate the database (Alembic).", no_args_is_help=True, rich_markup_mode=None)
+commands.add_typer(db, name="db")
+
+Application = Annotated[str, typer.Option("--app", help="The application, as module:attribute.", metavar="REF")]
+Seeder = Annotated[str, typer.Option("--seeder", help="What fills the database, as module:attribute.", metavar="REF")]
+Folder = Annotated[Path, typer.Option("--folder", help="Where the migrations are.", metavar="DIR")]
+
+MIGRATIONS = Path("migrations")
+APPLICATION = "app.main:app"
+SEEDER = "app.seed:seed"
+
+
+@commands.command()
+def serve(
+    app: Application = APPLICATION,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (HOST, 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (PORT, 8000).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve (WORKERS, 1).")] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Start again when a file changes.")] = False,
+    prepare: Annotated[bool, typer.Option("--prepare", help="First migrate, and fill an empty database.")] = False,
+) -> None:
+    """Serve the application."""
+    from colonnade.cli.serving import Serving, serve
+    from colonnade.core.settings import Settings, load_settings
+
+    given = {"host": host, "port": port, "workers": workers}
+    settings = load_settings(Settings, **{name: value for name, value in given.items() if value is not None})
+    before = (lambda: _prepare(settings)) if prepare else None
+    serve(Serving(app, settings, reload=reload), before)
+
+
+@commands.command()
+def seed(
+    rows: Annotated[int | None, typer.Argument(help="How many rows (SEED, 1000 in development).", min=0)] = None,
+    seeder: Seeder = SEEDER,
+) -> None:
+    """Fill an empty database with demo data."""
+    from colonnade.cli.seeding import seed
+    from colonnade.core.settings import Settings, load_settings
+
+    settings = load_settings(Settings)
+    seed(settings, seeder, settings.seed if rows is None else rows)
+
+
+@commands.command()
+def routes(app: Application = APPLICATION) -> None:
+    """List the application's routes."""
+    from colonnade.cli.showing import show_routes
+
+    show_routes(app)
+
+
+@commands.command()
+def settings() -> None:
+    """Show the settings that count here, secrets hidden."""
+    from colonnade.cli.showing import show_settings
+    from colonnade.core.settings import Settings, load_settings
+
+    show_settings(load_settings(Settings))
+
+
+@db.command()
+def upgrade(revision: Annotated[str, typer.Argument()] = "head", folder: Folder = MIGRATIONS) -> None:
+    """Bring the database up to a revision."""
+    from colonnade.cli.migrating import migrations
+
+    migrations(folder).upgrade(revision)
+
+
+@db.command()
+def downgrade(revision: Annotated[str, typer.Argument()] = "-1", folder: Folder = MIGRATIONS) -> None:
+    """Take the database down to a revision, or `base`."""
+    from colonnade.cli.migrating import migrations
+
+    migrations(folder).downgrade(revision)
+
+
+@db.command()
+def new(message: Annotated[str, typer.Argument(help="What the migration does.")], folder: Folder = MIGRATIONS) -> None:
+    """Write a migration from the models."""
+    from colonnade.cli.migrating import migrations
+
+    for path in migrations(folder).write(message):
+        print(path)
+
+
+@db.command()
+def status(folder: Folder = MIGRATIONS) -> None:
+    """Show what is ahead; exit code 1 if anything is."""
+    from colonnade.cli.migrating import migrations, show_status
+
+    if not show_status(migrations(folder)):
+        raise typer.Exit(1)
+
+
+def _prepare(settings: Settings) -> None:
+    from colonnade.cli.migrating import migrations
+    from colonnade.cli.seeding import seed
+
+    migrations(MIGRATIONS, settings).upgrade("head")
+    if settings.seed:
+        seed(settings, SEEDER, settings.seed)

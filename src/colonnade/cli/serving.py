@@ -1,0 +1,93 @@
+"""Serving an application with uvicorn, the way that production needs it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from colonnade.cli.failure import CommandError
+from colonnade.core.settings import Settings
+
+GRACEFUL_STOP_SECONDS = 25
+"""How long requests that have begun may take to end after a stop signal; orchestrators kill after 30."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is served, and how.
+
+    Args:
+        application: reference to the ASGI application, e.g. `app.main:app`.
+        settings: host, port, workers, trusted proxies and log level are taken from it.
+        reload: start again when a Python file below the current folder changes; one process then.
+    """
+
+    application: str
+    settings: Settings
+    reload: bool = False
+
+    def options(self) -> dict[str, Any]:
+        """Give the arguments of `uvicorn.run`."""
+        settings = self.settings
+        return {
+            "app": self.application,
+            "app_dir": str(Path.cwd()),
+            "host": settings.host,
+            "port": settings.port,
+            "workers": None if self.reload or settings.workers == 1 else settings.workers,
+            "reload": self.reload,
+            "log_level": settings.log_level,
+            "access_log": False,
+            "server_header": False,
+            "lifespan": "on",
+            "timeout_graceful_shutdown": GRACEFUL_STOP_SECONDS,
+            # uvicorn alone believes a proxy on its own host, and the FORWARDED_ALLOW_IPS of whoever starts it.
+            "proxy_headers": bool(settings.trusted_proxies),
+            "forwarded_allow_ips": ",".join(settings.trusted_proxies),
+        }
+
+
+def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
+    """Serve until a signal stops it.
+
+    Args:
+        serving: what and how.
+        before: what has to be done first, once and in this process; only begun when the port is free.
+
+    Raises:
+        CommandError: the port is taken, or the address is not one of this machine.
+    """
+    _check_port(serving.settings.host, serving.settings.port)
+    if before is not None:
+        before()
+    import uvicorn
+
+    print(where_to_look(serving.settings), flush=True)
+    uvicorn.run(**serving.options())
+
+
+def where_to_look(settings: Settings) -> str:
+    """Give the lines that tell a person which pages to open."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - only shown
+    address = f"[{address}]" if ":" in address and not address.startswith("[") else address
+    root = f"http://{address}:{settings.port}"
+    pages = [("/", "what this is"), ("/docs", "try the API"), ("/redoc", "read the API")]
+    return "\n".join(
+        [f"Serving ({settings.env}, {settings.workers} worker{'s' * (settings.workers > 1)}):"]
+        + [f"  {root}{path:<8} {what}" for path, what in pages]
+    )
+
+
+def _check_port(host: str, port: int) -> None:
+    """Try the port before anything is touched: uvicorn would only find it taken after the application has started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family):
+            pass
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise CommandError(f"can't listen on {host}:{port} ({reason}); set PORT or HOST to another") from None

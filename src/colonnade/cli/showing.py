@@ -1,0 +1,44 @@
+"""Looking at an application: its routes and its settings, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from colonnade.cli.application import find
+from colonnade.core.settings import Settings
+
+
+def show_settings(settings: Settings) -> None:
+    """Print each setting and its value, secrets hidden."""
+    _print(("setting", "value"), settings.shown().items())
+
+
+def show_routes(reference: str) -> None:
+    """Print method, path and name of each of an application's routes, in the order in which they are tried."""
+    _print(("method", "path", "name"), route_rows(find(reference)))
+
+
+def route_rows(application: Any) -> Iterator[tuple[str, str, str]]:
+    """Give method, path and name of each route; HEAD and OPTIONS are everywhere and left out."""
+    from fastapi.routing import iter_route_contexts
+
+    for route in iter_route_contexts(application.routes):
+        methods = sorted(set(route.methods or ()) - {"HEAD", "OPTIONS"})
+        yield ",".join(methods), route.path or "", route.name or ""
+
+
+def _print(head: tuple[str, ...], rows: Any) -> None:
+    # Through a pipe, tab-separated lines that a script can read; wrapped cells are for people only.
+    console = Console()
+    if not console.is_terminal:
+        for row in rows:
+            print("\t".join(row))
+        return
+    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,166 @@
+"""Migrations: Alembic over the database that Colonnade uses, with one async engine for every dialect.
+
+`Migrations` is what a program calls; `run_migrations` is what a project's `migrations/env.py` calls back. None of it
+may be called on a running event loop: it runs one of its own (`asyncio.to_thread` from async code).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from alembic import command, context
+from alembic.autogenerate.api import AutogenContext
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.types import TypeDecorator
+
+from colonnade.core.errors import DeclarationError
+from colonnade.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """The migrations of a folder, applied to one database.
+
+    Args:
+        folder: has `env.py` and `versions/`.
+        url: the database; the async driver is added where the URL names none.
+    """
+
+    folder: Path
+    url: str
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the database up to a revision; one transaction per migration, where the database has such for DDL."""
+        command.upgrade(self._config(), revision)
+
+    def downgrade(self, revision: str = "-1") -> None:
+        """Take the database down to a revision; `base` takes everything down."""
+        command.downgrade(self._config(), revision)
+
+    def write(self, message: str) -> list[Path]:
+        """Write a migration from what the models have and the database has not.
+
+        Args:
+            message: what it does, in a few words; becomes the file's name.
+
+        Returns:
+            The files written.
+        """
+        number = sum(1 for _ in self._scripts().walk_revisions()) + 1
+        written = command.revision(self._config(), message, autogenerate=True, rev_id=f"{number:04d}")
+        scripts = written if isinstance(written, list) else [written]
+        return [Path(script.path) for script in scripts if script is not None]
+
+    def check(self) -> None:
+        """Compare the models with the database.
+
+        Raises:
+            alembic.util.exc.CommandError: a migration is missing; the text lists the differences.
+        """
+        command.check(self._config())
+
+    def status(self) -> tuple[str | None, list[tuple[str, str]]]:
+        """Tell where the database stands.
+
+        Returns:
+            Its revision (None before the first one) and the migrations ahead, next first, as (revision, title).
+        """
+        current = asyncio.run(_current(self.url))
+        scripts = self._scripts()
+        ahead = [] if current in scripts.get_heads() else list(scripts.iterate_revisions("heads", current or "base"))
+        return current, [(script.revision, script.doc) for script in reversed(ahead)]
+
+    def _config(self) -> Config:
+        config = Config(stdout=sys.stdout)
+        config.set_main_option("script_location", str(self.folder.absolute()))
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+        config.set_main_option("prepend_sys_path", str(Path.cwd()))
+        config.attributes["url"] = self.url
+        return config
+
+    def _scripts(self) -> ScriptDirectory:
+        return ScriptDirectory.from_config(self._config())
+
+
+def run_migrations(metadata: MetaData) -> None:
+    """Run what Alembic was asked to run; the one call of a project's `migrations/env.py`.
+
+    Args:
+        metadata: the tables of the project's models, all of them imported.
+
+    Raises:
+        DeclarationError: SQL without a database (`--sql`) was asked for, or Alembic was started without `Migrations`.
+    """
+    url = context.config.attributes.get("url")
+    if context.is_offline_mode() or url is None:
+        raise DeclarationError("migrations run on a database; start them with `colonnade db`")
+    asyncio.run(_run(url, metadata))
+
+
+async def _run(url: str, metadata: MetaData) -> None:
+    database = Database(url)
+    try:
+        async with database.engine.connect() as connection:
+            await connection.run_sync(_migrate, metadata)
+    finally:
+        await database.dispose()
+
+
+async def _current(url: str) -> str | None:
+    database = Database(url)
+    try:
+        async with database.engine.connect() as connection:
+            return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    finally:
+        await database.dispose()
+
+
+def _migrate(connection: Connection, metadata: MetaData) -> None:
+    _lift_limits(connection)
+    sqlite = connection.dialect.name == "sqlite"
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        # SQLite can't alter a column: batch mode copies the table instead (alembic.sqlalchemy.org/en/latest/batch.html)
+        render_as_batch=sqlite,
+        transaction_per_migration=True,
+        compare_type=True,
+        render_item=_render,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+    if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+        raise DeclarationError("a migration left rows whose foreign keys point nowhere; mend them and check again")
+    connection.commit()
+
+
+def _lift_limits(connection: Connection) -> None:
+    """Take away what protects requests and would break a migration."""
+    if connection.dialect.name == "sqlite":
+        # Copying a table drops the old one, which with foreign keys on deletes the rows that refer to it. The PRAGMA
+        # does nothing inside a transaction (sqlite.org/foreignkeys.html §2), so it goes past SQLAlchemy's own.
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        cursor.close()
+    elif connection.dialect.name == "postgresql":
+        # Building an index takes as long as it takes. lock_timeout stays: waiting for a lock queues every request.
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
+        connection.commit()
+
+
+def _render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
+    """Write Colonnade's own column types by their public names."""
+    if kind != "type" or not isinstance(item, TypeDecorator) or not type(item).__module__.startswith("colonnade."):
+        return False
+    autogen.imports.add("import colonnade")
+    digits = f"{item.precision}, {item.scale}" if hasattr(item, "precision") else ""
+    return f"colonnade.{type(item).__name__}({digits})"

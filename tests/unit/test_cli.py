@@ -1,0 +1,158 @@
+"""The `colonnade` command: quick to start, clear when it can't, and what it hands to the server."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastapi import APIRouter, FastAPI
+
+from colonnade.cli import main
+from colonnade.cli.serving import Serving, where_to_look
+from colonnade.cli.showing import route_rows
+from colonnade.core.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty folder, and no setting from outside."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def left_with(*arguments: str) -> int:
+    """Run a command and give its exit code."""
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    return int(left.value.code or 0)
+
+
+def test_help_imports_no_library_that_is_slow() -> None:
+    """`colonnade --help` answers at once: neither the web, the database nor the settings are imported for it."""
+    slow = {"fastapi", "starlette", "sqlalchemy", "alembic", "pydantic", "uvicorn", "rich"}
+    program = (
+        "import sys\n"
+        "from colonnade.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print(sorted(set(sys.modules) & {slow}))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "Migrate the database" in shown
+    assert shown.splitlines()[-1] == "[]"
+
+
+def test_an_unknown_command_is_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """A word that is no command is told, with exit code 2."""
+    assert left_with("sevre") == 2
+    assert "No such command 'sevre'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["settings"], ["serve"], ["seed"], ["db", "upgrade"], ["db", "status"]])
+def test_a_misspelt_setting_stops_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """A setting that does not fit is one line on stderr and code 2, before anything is touched."""
+    monkeypatch.setenv("ENV", "prodution")
+    assert left_with(*command) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("colonnade: ENV='prodution'")
+    assert told.count("\n") == 1
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_settings_are_shown_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """S66: `colonnade settings` shows every name, and no secret."""
+    monkeypatch.setenv("SECRET_KEY", "hunter22" * 4)
+    assert left_with("settings") == 0
+    shown = capsys.readouterr().out
+    assert "PORT\t8000\n" in shown
+    assert "hunter22" not in shown
+
+
+def test_a_taken_port_is_told_before_anything_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    """`serve` on a port that is taken says so in one line, and has not touched the database."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert left_with("serve", "--prepare", "--port", str(port)) == 2
+    assert f"can't listen on 127.0.0.1:{port}" in capsys.readouterr().err
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_folder_without_migrations_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """`db upgrade` outside a project says where it looked."""
+    assert left_with("db", "upgrade") == 2
+    assert f"no env.py in {Path.cwd() / 'migrations'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("reference", "told"),
+    [
+        ("nowhere", "'nowhere' is no reference"),
+        ("nowhere.main:app", "no module 'nowhere'"),
+        ("here:nothing", "has no 'nothing'"),
+    ],
+)
+def test_an_application_that_is_not_there_is_told(
+    capsys: pytest.CaptureFixture[str], reference: str, told: str
+) -> None:
+    """A reference that leads nowhere is one line, not a traceback."""
+    Path("here.py").write_text("app = None\n")
+    assert left_with("routes", "--app", reference) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_fault_inside_the_application_keeps_its_traceback() -> None:
+    """A module that the application itself can't import is its own fault, shown whole."""
+    Path("broken.py").write_text("import not_installed_anywhere\n")
+    with pytest.raises(ModuleNotFoundError, match="not_installed_anywhere"):
+        main(["routes", "--app", "broken:app"])
+
+
+def test_routes_are_listed_with_their_full_path() -> None:
+    """`colonnade routes` gives method, path and name, those of included routers too."""
+    app, router = FastAPI(openapi_url=None), APIRouter(prefix="/things")
+
+    @router.get("/{id}", name="read thing")
+    def read() -> None: ...
+
+    app.include_router(router, prefix="/api")
+    assert list(route_rows(app)) == [("GET", "/api/things/{id}", "read thing")]
+
+
+def test_the_server_trusts_no_proxy_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forwarded addresses are believed from listed proxies only, whatever uvicorn's own default says."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    options = Serving("app.main:app", Settings()).options()
+    assert (options["proxy_headers"], options["forwarded_allow_ips"]) == (False, "")
+    listed = Serving("app.main:app", Settings(trusted_proxies=("10.0.0.1",))).options()
+    assert (listed["proxy_headers"], listed["forwarded_allow_ips"]) == (True, "10.0.0.1")
+
+
+def test_the_server_says_little_and_stops_gracefully() -> None:
+    """No server header, no access log, and 25 seconds for requests that have begun."""
+    options = Serving("app.main:app", Settings()).options()
+    assert (options["server_header"], options["access_log"]) == (False, False)
+    assert options["timeout_graceful_shutdown"] == 25
+
+
+def test_reloading_is_for_one_process() -> None:
+    """S65: `--reload` watches the files and serves with one process, however many are set."""
+    options = Serving("app.main:app", Settings(workers=4), reload=True).options()
+    assert (options["reload"], options["workers"]) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("host", "root"),
+    [("127.0.0.1", "http://127.0.0.1:8000"), ("0.0.0.0", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")],
+)
+def test_serve_says_where_to_look(host: str, root: str) -> None:
+    """S64: the three pages are printed, with an address that a browser can open."""
+    lines = where_to_look(Settings(host=host))
+    assert [f"{root}{path}" in lines for path in ("/ ", "/docs", "/redoc")] == [True] * 3
