@@ -1,0 +1,14 @@
+"""What every test of the suite has at hand; the databases come from the test kit that users of the library get too."""
+
+import importlib.util
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["colonnade.testing.plugin", "pytester"]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Run asynchronous tests on asyncio, with uvloop where it is installed, as the application itself runs."""
+    return "asyncio", {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
