@@ -82,17 +82,21 @@ def settings() -> None:
 @db.command()
 def upgrade(revision: Annotated[str, typer.Argument()] = "head", folder: Folder = MIGRATIONS) -> None:
     """Bring the database up to a revision."""
-    from colonnade.cli.migrating import migrations
+    from colonnade.cli.migrating import migrations, show_status
 
-    migrations(folder).upgrade(revision)
+    history = migrations(folder)
+    history.upgrade(revision)
+    show_status(history)
 
 
 @db.command()
 def downgrade(revision: Annotated[str, typer.Argument()] = "-1", folder: Folder = MIGRATIONS) -> None:
     """Take the database down to a revision, or `base`."""
-    from colonnade.cli.migrating import migrations
+    from colonnade.cli.migrating import migrations, show_status
 
-    migrations(folder).downgrade(revision)
+    history = migrations(folder)
+    history.downgrade(revision)
+    show_status(history)
 
 
 @db.command()

@@ -129,9 +129,9 @@ class Settings(BaseSettings):
     )
 
     env: Annotated[Literal["development", "staging", "production", "test"], Word] = "development"
-    database_url: Annotated[SecretStr, AfterValidator(url_of("sqlite", "postgresql", "mysql", "mariadb"))] = SecretStr(
-        DEFAULT_DATABASE_URL
-    )
+    database_url: Annotated[
+        SecretStr, AfterValidator(url_of("sqlite", "postgresql", "postgres", "mysql", "mariadb"))
+    ] = SecretStr(DEFAULT_DATABASE_URL)
     redis_url: Annotated[SecretStr, AfterValidator(url_of("redis", "rediss", "unix"))] | None = None
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
 
