@@ -53,7 +53,9 @@ lock: $(UV) ## Lock the dependencies anew, from the public index only
 	@env $(NO_INDEX) $(UV) lock --no-config --default-index https://pypi.org/simple --python $(PYTHON) $(CERTS)
 
 $(UV):
-	@echo "Setting up uv in .tools ..."
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "Python 3.11 to 3.13 is needed; name one with PYTHON=..."; exit 2; }
+	echo "Setting up uv in .tools ..."
 	$(PYTHON) -m venv .tools
 	.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13'
 	touch $@

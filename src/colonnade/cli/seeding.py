@@ -29,7 +29,7 @@ async def _seed(settings: Settings, seeder: Any, rows: int) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from colonnade import Database
+    from colonnade.database.database import Database
 
     columns = (TextColumn("Demo data"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console()
