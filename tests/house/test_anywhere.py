@@ -6,8 +6,9 @@ import re
 
 from tests.house.tree import ROOT, text_of, tracked
 
-# Put together from halves, so that this file does not name them either.
-MACHINE_PATHS = ("/work/", "/opt/pypi", "/opt/wheels", "/tmp/brief", "/root/", "/home/")
+# Put together from parts, so that this file does not name them either.
+_FOLDERS = (("work",), ("opt", "pypi"), ("opt", "wheels"), ("tmp", "brief"), ("root",), ("home",))
+MACHINE_PATHS = ["/" + "/".join(folders) + "/" for folders in _FOLDERS]
 REGISTRIES = {"pypi.org", "files.pythonhosted.org", "registry.npmjs.org"}
 
 
