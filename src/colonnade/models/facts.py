@@ -93,7 +93,7 @@ class TableFacts:
     """All of one mapped class.
 
     Attributes:
-        constraints: name of each unique constraint, unique index, foreign key and primary key -> the keys of its columns.
+        identity: the primary key's column.
         version: the column that counts changes, where there is one.
     """
 
@@ -103,7 +103,6 @@ class TableFacts:
     relations: Mapping[str, RelationFacts]
     identity: ColumnFacts
     version: ColumnFacts | None
-    constraints: Mapping[str, tuple[str, ...]]
 
     def key_of(self, column_name: str) -> str | None:
         """Find the attribute of a column by its name in the database."""
@@ -138,7 +137,6 @@ def read_facts(model: type[DeclarativeBase]) -> TableFacts:
         relations=MappingProxyType(relations),
         identity=next(facts for facts in columns.values() if facts.primary_key),
         version=next((facts for facts in columns.values() if facts.column is version), None),
-        constraints=MappingProxyType(_read_constraints(table, columns)),
     )
 
 
@@ -235,18 +233,16 @@ def _read_relation(relation: RelationshipProperty[Any]) -> RelationFacts:
     )
 
 
-def _read_constraints(table: sa.Table, columns: Mapping[str, ColumnFacts]) -> dict[str, tuple[str, ...]]:
-    keys = {facts.column.name: key for key, facts in columns.items()}
-    named: dict[str, tuple[str, ...]] = {}
-    for key, facts in columns.items():
-        named.update({_name_of(constraint): (key,) for constraint in facts.column.constraints})
-    for constraint in table.constraints:
-        if isinstance(constraint, ColumnCollectionConstraint):
-            named[_name_of(constraint)] = tuple(keys[c.name] for c in constraint.columns if c.name in keys)
-    for index in table.indexes:
-        named[_name_of(index)] = tuple(keys[c.name] for c in index.columns if c.name in keys)
-    named.pop("", None)
-    return named
+def constraint_columns(table: sa.Table) -> dict[str, tuple[str, ...]]:
+    """Name the columns of each named constraint and index of a table, by the attribute keys of its columns."""
+    found: dict[str, tuple[str, ...]] = {
+        _name_of(constraint): (column.key,) for column in table.columns for constraint in column.constraints
+    }
+    for item in (*table.constraints, *table.indexes):
+        if isinstance(item, ColumnCollectionConstraint | sa.Index):
+            found[_name_of(item)] = tuple(column.key for column in item.columns)
+    found.pop("", None)
+    return found
 
 
 def _name_of(item: Any) -> str:

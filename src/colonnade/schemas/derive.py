@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Optional
@@ -95,8 +94,3 @@ def write_type(column: ColumnFacts) -> Any:
     if column.kind is Kind.FLOAT:
         return Annotated[float, Field(allow_inf_nan=False)]
     return Any if column.kind in {Kind.JSON, Kind.OTHER} else column.python_type
-
-
-def is_enum(annotation: object) -> bool:
-    """Tell whether an annotation is an enum class."""
-    return isinstance(annotation, type) and issubclass(annotation, enum.Enum)

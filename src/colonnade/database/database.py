@@ -1,0 +1,198 @@
+"""The database: one engine, one pool, and both ways to use them.
+
+The compiled way runs statements on the driver's own connections, the ORM way opens sessions; both borrow from the one
+pool, so that its figures are the whole truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from functools import cached_property
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from colonnade.core.errors import ContentionError, ProblemError
+from colonnade.core.settings import PoolSettings
+from colonnade.database import sqlite
+from colonnade.database.diagnosis import Diagnosis, explain, pool_exhausted
+from colonnade.database.driver import Driver, Outcome, Statement
+from colonnade.database.pool import pool_options, watch_pool
+from colonnade.database.unit_of_work import UnitOfWork
+from colonnade.database.urls import driver_urls
+
+MAX_TRIES = 4
+"""A transaction that lost a deadlock is tried again three times."""
+
+Result = TypeVar("Result")
+
+
+class Database:
+    """One database of an application.
+
+    Args:
+        url: `sqlite:///file.db`, `sqlite://` (in memory), `postgresql://...`, `mysql://...`; the drivers are chosen here.
+        pool: its figures; SQLite has no use for most of them.
+        echo: log every statement.
+        metadata: where tables are declared, so that a violated constraint tells its columns.
+
+    Raises:
+        DeclarationError: the URL can't be used.
+    """
+
+    def __init__(
+        self,
+        url: str | sa.URL,
+        *,
+        pool: PoolSettings | None = None,
+        echo: bool = False,
+        metadata: sa.MetaData | None = None,
+    ) -> None:
+        self.url, self._sync_url = driver_urls(url)
+        self.metadata = metadata
+        self._pool = pool or PoolSettings()
+        self._echo = echo
+        self.engine = create_async_engine(self.url, echo=echo, **pool_options(self.url, self._pool))
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self.driver: Driver
+        self._diagnose: Callable[[BaseException], Diagnosis | None]
+        self._sqlite: sqlite.SQLiteDriver | None = None
+        self._choose_driver()
+        watch_pool(self.engine.sync_engine, self._pool)
+
+    def _choose_driver(self) -> None:
+        # The drivers of the larger databases are extras, imported only where they are used.
+        match self.engine.dialect.name:
+            case "sqlite":
+                self._sqlite = sqlite.SQLiteDriver.of(self.engine)
+                self.driver, self._diagnose = self._sqlite, sqlite.diagnose
+            case "postgresql":
+                from colonnade.database import postgresql
+
+                self.driver, self._diagnose = postgresql.PostgreSQLDriver(self.engine), postgresql.diagnose
+            case _:
+                from colonnade.database import mysql
+
+                self.driver, self._diagnose = mysql.MySQLDriver(self.engine), mysql.diagnose
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """The engine's dialect: decides the text of statements."""
+        return self.engine.dialect
+
+    @cached_property
+    def sync_engine(self) -> sa.Engine:
+        """An engine for sync endpoints and tools, made when it is first asked for."""
+        engine = sa.create_engine(self._sync_url, echo=self._echo, **pool_options(self._sync_url, self._pool))
+        if engine.dialect.name == "sqlite":
+            sqlite.configure(engine)
+        watch_pool(engine, self._pool)
+        return engine
+
+    @cached_property
+    def sync_sessions(self) -> sessionmaker[Session]:
+        """Makes sync sessions."""
+        return sessionmaker(self.sync_engine, expire_on_commit=False, autoflush=False)
+
+    async def fetch(self, statement: Statement) -> Sequence[Sequence[Any]]:
+        """Run one read on the compiled way.
+
+        Raises:
+            ProblemError: CLN510 to CLN513, or what the database refused.
+        """
+        try:
+            return await self.driver.fetch(statement)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
+        """Run a planned change in one transaction and commit it: durable when this returns, nothing stored when it raises.
+
+        Deadlocks and serialization failures are tried again, three times.
+
+        Raises:
+            UniqueError, ForeignKeyError, CheckError, RequiredError: a constraint, told by the fields it is about.
+            ServerError: CLN510 to CLN513.
+        """
+
+        async def once() -> list[Outcome]:
+            try:
+                return await self.driver.commit(statements)
+            except Exception as error:
+                raise self._translated(error) from error
+
+        return await self.retry(once)
+
+    async def retry(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Do a whole transaction again, with a growing pause, while others' transactions get in its way.
+
+        Args:
+            work: begins, commits or rolls back by itself; it must have no other effect.
+        """
+        for tried in range(1, MAX_TRIES):
+            try:
+                return await work()
+            except ContentionError:
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**tried))  # noqa: S311  # jitter
+        return await work()
+
+    def unit_of_work(self) -> UnitOfWork:
+        """Open a transaction for several statements or the ORM; see `UnitOfWork`."""
+        gate = nullcontext() if self._sqlite is None else self._sqlite.exclusive()
+        return UnitOfWork(self.sessions(), gate, self.translate)
+
+    @asynccontextmanager
+    async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
+        """Open a session: rolled back unless the caller commits, closed always.
+
+        Args:
+            read_only: promise not to write, so that SQLite need not take its only write lock.
+
+        Raises:
+            ProblemError: what the database refused inside the block.
+        """
+        engine = self.engine.execution_options(read_only=True) if read_only else self.engine
+        async with self.sessions(bind=engine) as session:
+            try:
+                yield session
+            except Exception as error:
+                if (problem := self.translate(error)) is not None:
+                    raise problem from error
+                raise
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            UnavailableError: CLN510 to CLN512.
+        """
+        await self.fetch(Statement("SELECT 1", ()))
+
+    async def dispose(self) -> None:
+        """Close every connection; the database can be used again afterwards."""
+        await self.driver.dispose()
+        await self.engine.dispose()
+        if "sync_engine" in self.__dict__:
+            self.sync_engine.dispose()
+
+    def translate(self, error: BaseException) -> ProblemError | None:
+        """Make the problem of an error that the database or its driver raised; None of any other."""
+        if isinstance(error, ProblemError):
+            return error
+        if isinstance(error, PoolTimeoutError):
+            return pool_exhausted()
+        raw: BaseException = error
+        if isinstance(error, DBAPIError):
+            raw = error.driver_exception or error
+        diagnosis = self._diagnose(raw)
+        return None if diagnosis is None else explain(diagnosis, self.metadata)
+
+    def _translated(self, error: Exception) -> Exception:
+        return self.translate(error) or error

@@ -1,0 +1,118 @@
+"""What a database's refusal means, free of the driver that worded it, and the problem that a client is told."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+import sqlalchemy as sa
+
+from colonnade.core.errors import (
+    CheckError,
+    ContentionError,
+    DatabaseAwayError,
+    Fault,
+    ForeignKeyError,
+    InvalidBodyError,
+    PoolExhaustedError,
+    ProblemError,
+    RequiredError,
+    StatementTimeoutError,
+    UniqueError,
+)
+from colonnade.models.facts import constraint_columns
+
+
+class Cause(enum.Enum):
+    """Why a statement failed."""
+
+    UNIQUE = "unique"
+    REFERENCE_MISSING = "reference_missing"
+    STILL_REFERENCED = "still_referenced"
+    REFERENCE = "reference"
+    CHECK = "check"
+    NOT_NULL = "not_null"
+    MISFIT = "misfit"
+    CONTENTION = "contention"
+    TIMEOUT = "timeout"
+    AWAY = "away"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A driver's error, read by its code.
+
+    Attributes:
+        cause: what happened.
+        constraint: the violated constraint's name, where the driver tells it.
+        columns: the columns' names in the database, where it tells those.
+    """
+
+    cause: Cause
+    constraint: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+@cache
+def _constraints(metadata: sa.MetaData) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for table in metadata.tables.values():
+        found.update(constraint_columns(table))
+    return found
+
+
+def explain(diagnosis: Diagnosis, metadata: sa.MetaData | None = None) -> ProblemError:
+    """Make the problem of a diagnosis; the columns' names come from the driver or from the constraint's declaration.
+
+    Args:
+        diagnosis: what the dialect's module read.
+        metadata: where constraints are declared.
+    """
+    columns = diagnosis.columns
+    if not columns and diagnosis.constraint and metadata is not None:
+        columns = _constraints(metadata).get(diagnosis.constraint, ())
+    named = " and ".join(f"'{column}'" for column in columns)
+    match diagnosis.cause:
+        case Cause.UNIQUE:
+            text = f"Another row has the same {named or 'unique value'}."
+            return UniqueError(text, faults=_faults("taken", "Already taken.", columns))
+        case Cause.REFERENCE_MISSING | Cause.REFERENCE:
+            text = f"There is no row that {named or 'a foreign key'} refers to."
+            return ForeignKeyError(text, faults=_faults("reference_missing", "No such row.", columns))
+        case Cause.STILL_REFERENCED:
+            return ForeignKeyError("Other rows still refer to this one; delete or change them first.")
+        case Cause.CHECK:
+            text = f"The value of {named or 'a field'} breaks a rule of the table."
+            return CheckError(text, faults=_faults("check_failed", "Breaks a rule of the table.", columns))
+        case Cause.NOT_NULL:
+            return RequiredError(f"{named or 'A field'} must have a value.", faults=_faults("required", "Needed.", columns))
+        case Cause.MISFIT:
+            return InvalidBodyError("A value does not fit its column.", faults=_faults("misfit", "Does not fit.", columns))
+        case _:
+            return _UNAVAILABLE[diagnosis.cause]()
+
+
+def _faults(code: str, message: str, columns: Iterable[str]) -> list[Fault]:
+    return [Fault(code, message, pointer=f"/{column}") for column in columns]
+
+
+def _contention() -> ProblemError:
+    return ContentionError("Other requests changed the same rows at the same moment, again and again; nothing was stored.")
+
+
+def _timeout() -> ProblemError:
+    return StatementTimeoutError("The database took too long and the statement was cancelled; nothing was stored.")
+
+
+def _away() -> ProblemError:
+    return DatabaseAwayError("The database can't be reached at the moment.")
+
+
+def pool_exhausted() -> PoolExhaustedError:
+    """Make the problem of a pool whose connections were all busy for `POOL_TIMEOUT`."""
+    return PoolExhaustedError("Every database connection is busy; send the request again in a moment.")
+
+
+_UNAVAILABLE = {Cause.CONTENTION: _contention, Cause.TIMEOUT: _timeout, Cause.AWAY: _away}

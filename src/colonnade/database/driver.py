@@ -1,0 +1,33 @@
+"""What a dialect's module offers the compiled way: one read, or one transaction, on the driver's own connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from colonnade.query.compile import Statement
+
+__all__ = ["Driver", "Outcome", "Statement"]
+
+
+class Outcome(NamedTuple):
+    """What a statement gave: its rows (none when it returns none) and how many it affected or gave."""
+
+    rows: Sequence[Sequence[Any]]
+    affected: int
+
+
+class Driver(Protocol):
+    """A database's own connection, borrowed for one read or one transaction at a time."""
+
+    async def fetch(self, statement: Statement) -> Sequence[Sequence[Any]]:
+        """Run one read outside any transaction and give all its rows."""
+        ...
+
+    async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
+        """Run statements in one transaction; return when the commit is durable, or raise with nothing stored."""
+        ...
+
+    async def dispose(self) -> None:
+        """Close what the driver itself holds; the engine's pool is not among it."""
+        ...

@@ -1,0 +1,114 @@
+"""MariaDB and MySQL by asyncmy: running statements on the pool's own connections, and reading its errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
+
+from colonnade.database.diagnosis import Cause, Diagnosis
+from colonnade.database.driver import Outcome, Statement
+
+
+class MySQLDriver:
+    """Runs statements on connections that the engine's pool lends.
+
+    Args:
+        engine: of `mysql+asyncmy`.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._pool = engine.sync_engine.pool
+
+    async def fetch(self, statement: Statement) -> Sequence[Sequence[Any]]:
+        """Run one read; the snapshot that it opened is closed again by the pool's rollback."""
+        outcomes = await self._run([statement], commit=False)
+        return outcomes[0].rows
+
+    async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
+        """Run statements in one transaction; autocommit is off, so the first one opens it."""
+        return await self._run(statements, commit=True)
+
+    async def dispose(self) -> None:
+        """Nothing is held between statements."""
+
+    async def _run(self, statements: Sequence[Statement], *, commit: bool) -> list[Outcome]:
+        lent: PoolProxiedConnection = await greenlet_spawn(self._pool.connect)
+        connection: Any = lent.driver_connection
+        try:
+            async with connection.cursor() as cursor:
+                outcomes = [await self._execute(cursor, statement) for statement in statements]
+            if commit:
+                await connection.commit()
+        except BaseException as error:
+            if not isinstance(error, Exception) or _code(error) in _LOST:
+                lent.invalidate()
+            raise
+        finally:
+            await greenlet_spawn(lent.close)
+        return outcomes
+
+    @staticmethod
+    async def _execute(cursor: Any, statement: Statement) -> Outcome:
+        affected = await cursor.execute(statement.sql, statement.arguments)
+        rows = await cursor.fetchall() if cursor.description else ()
+        return Outcome(rows, affected)
+
+
+_CAUSES = {
+    1062: Cause.UNIQUE,
+    1452: Cause.REFERENCE_MISSING,
+    1216: Cause.REFERENCE_MISSING,
+    1451: Cause.STILL_REFERENCED,
+    1217: Cause.STILL_REFERENCED,
+    4025: Cause.CHECK,
+    3819: Cause.CHECK,
+    1048: Cause.NOT_NULL,
+    1364: Cause.NOT_NULL,
+    1264: Cause.MISFIT,
+    1366: Cause.MISFIT,
+    1406: Cause.MISFIT,
+    1020: Cause.CONTENTION,
+    1213: Cause.CONTENTION,
+    1205: Cause.TIMEOUT,
+    1969: Cause.TIMEOUT,
+    3024: Cause.TIMEOUT,
+}
+"""Server error number -> cause (https://mariadb.com/kb/en/mariadb-error-code-reference/)."""
+
+_LOST = frozenset({2003, 2006, 2013, 2014, 2055, 1040, 1053, 1927})
+
+_CONSTRAINT = {
+    Cause.UNIQUE: re.compile(r"for key '(?:[^'.]*\.)?([^']+)'"),
+    Cause.REFERENCE_MISSING: re.compile(r"CONSTRAINT `([^`]+)`"),
+    Cause.CHECK: re.compile(r"CONSTRAINT `(?:[^`.]*`\.`)?([^`]+)`|constraint '([^']+)'"),
+}
+_COLUMN = re.compile(r"(?:Column|Field) '([^']+)'")
+
+
+def diagnose(error: BaseException) -> Diagnosis | None:
+    """Read an error of asyncmy or PyMySQL by its number; the constraint's name stands only in the text."""
+    code = _code(error)
+    if code in _LOST or isinstance(error, ConnectionError | OSError):
+        return Diagnosis(Cause.AWAY)
+    cause = _CAUSES.get(code)
+    if cause is None:
+        return None
+    text = str(error.args[1]) if len(error.args) > 1 else ""
+    if cause is Cause.NOT_NULL and (column := _COLUMN.search(text)):
+        return Diagnosis(cause, columns=(column[1],))
+    return Diagnosis(cause, _constraint(cause, text))
+
+
+def _constraint(cause: Cause, text: str) -> str | None:
+    pattern = _CONSTRAINT.get(cause)
+    found = pattern.search(text) if pattern else None
+    return found[found.lastindex or 0] if found else None
+
+
+def _code(error: BaseException) -> int:
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0

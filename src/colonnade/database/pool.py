@@ -1,0 +1,73 @@
+"""The pool's figures, and a sign of life from connections that were idle for long."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.util.concurrency import in_greenlet
+
+from colonnade.core.settings import PoolSettings
+
+_POSTGRESQL = {
+    "timezone": "UTC",
+    "statement_timeout": "5000",
+    "lock_timeout": "2000",
+    "idle_in_transaction_session_timeout": "10000",
+    # A keyed read is done before the JIT compiler has warmed up.
+    "jit": "off",
+}
+"""Settings of every session, in milliseconds where they are times: no request waits for ever."""
+
+_MARIADB = "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 2"
+
+IDLE_SECONDS = 5.0
+"""A connection that was used so lately is believed to live; a ping at every checkout costs a round trip each."""
+
+
+def pool_options(url: sa.URL, pool: PoolSettings) -> dict[str, Any]:
+    """Give the keyword arguments of `create_engine` for a URL."""
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        return {}
+    options: dict[str, Any] = {
+        "pool_size": pool.size,
+        "max_overflow": pool.max_overflow,
+        "pool_timeout": pool.timeout,
+        "pool_recycle": pool.recycle,
+    }
+    if url.drivername == "postgresql+asyncpg":
+        options["connect_args"] = {"server_settings": _POSTGRESQL, "timeout": 5}
+    elif backend == "postgresql":
+        session = " ".join(f"-c {name}={value}" for name, value in _POSTGRESQL.items())
+        options["connect_args"] = {"options": session, "connect_timeout": 5}
+    else:
+        options["connect_args"] = {"charset": "utf8mb4", "init_command": _MARIADB, "connect_timeout": 5}
+    return options
+
+
+def watch_pool(engine: sa.Engine, pool: PoolSettings) -> None:
+    """Ping connections that were idle for long before they are lent (S40); the pool replaces those that are dead."""
+    if not pool.pre_ping or engine.dialect.name == "sqlite":
+        return
+    dialect = engine.dialect
+
+    @event.listens_for(engine, "checkin")
+    def _remember(connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ping(connection: Any, record: Any, proxy: Any) -> None:
+        closed = getattr(getattr(connection, "driver_connection", None), "is_closed", None)
+        if closed is not None and closed():
+            raise DisconnectionError
+        idle = time.monotonic() - record.info.get("idle_since", 0.0)
+        # The compiled way borrows without a greenlet and can't wait for an answer; it repeats a read that failed instead.
+        if idle > IDLE_SECONDS and "idle_since" in record.info and (not dialect.is_async or in_greenlet()):
+            try:
+                dialect.do_ping(connection)
+            except dialect.loaded_dbapi.Error as error:
+                raise DisconnectionError from error

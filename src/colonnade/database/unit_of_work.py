@@ -1,0 +1,77 @@
+"""One transaction around a session: committed where the caller says so, rolled back otherwise, closed always."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from colonnade.core.errors import ProblemError
+
+Effect = Callable[[], Awaitable[None]]
+
+
+class UnitOfWork:
+    """`async with database.unit_of_work() as unit: ...; await unit.commit()`.
+
+    Leaving the block without `commit()` rolls back. A database's refusal, wherever in the block it comes, leaves it as the
+    `ProblemError` that a client can be told.
+
+    Args:
+        session: fresh, of this unit alone.
+        gate: held from the first to the last statement; SQLite's single writer needs it, others none.
+        translate: makes a problem of a database's error, or None of one that is not the database's.
+    """
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        gate: AbstractAsyncContextManager[object],
+        translate: Callable[[BaseException], ProblemError | None],
+    ) -> None:
+        self.session = session
+        self._gate = gate
+        self._translate = translate
+        self._effects: list[Effect] = []
+
+    def after_commit(self, effect: Effect) -> None:
+        """Have something done once the commit stands; it can't undo it any more."""
+        self._effects.append(effect)
+
+    async def commit(self) -> None:
+        """Flush and commit; the effects run before this returns.
+
+        Raises:
+            ProblemError: the database refused; nothing was stored.
+        """
+        try:
+            await self.session.commit()
+        except (SQLAlchemyError, OSError) as error:
+            self._raise(error)
+        effects, self._effects = self._effects, []
+        for effect in effects:
+            await effect()
+
+    async def __aenter__(self) -> Self:
+        await self._gate.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            # Rolls back what was not committed, and gives the connection back.
+            await self.session.close()
+        finally:
+            await self._gate.__aexit__(None, None, None)
+        if error is not None:
+            self._raise(error)
+
+    def _raise(self, error: BaseException) -> None:
+        if (problem := self._translate(error)) is not None:
+            raise problem from error
+        raise error

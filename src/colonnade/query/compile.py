@@ -1,0 +1,66 @@
+"""From a plan's statement to SQL text and binders, once per shape and dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ClauseElement
+
+
+class Statement(NamedTuple):
+    """One SQL text with the values bound to it, both in the driver's own form."""
+
+    sql: str
+    arguments: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStatement:
+    """A statement whose text is settled.
+
+    Attributes:
+        sql: the text, with the driver's own placeholders.
+        names: the bound name at each placeholder, in order.
+        processors: what turns a value into what the driver wants, None where it takes it as it is.
+        constants: values that the plan itself brought along.
+    """
+
+    sql: str
+    names: tuple[str, ...]
+    processors: tuple[Callable[[Any], object] | None, ...]
+    constants: Mapping[str, object]
+
+    def bind(self, values: Mapping[str, object]) -> Statement:
+        """Put values in their places.
+
+        Args:
+            values: bound name -> value; every name that is not a constant.
+        """
+        if self.constants:
+            values = {**self.constants, **values}
+        return Statement(
+            self.sql,
+            tuple(
+                [
+                    values[name] if process is None else process(values[name])
+                    for name, process in zip(self.names, self.processors, strict=True)
+                ]
+            ),
+        )
+
+
+def compile_statement(statement: ClauseElement, dialect: sa.Dialect) -> CompiledStatement:
+    """Compile a Core statement for the driver's own connection.
+
+    Args:
+        statement: its values are `bindparam`s by name; lists are written out, not expanding.
+        dialect: the engine's own, since driver and server decide the text.
+    """
+    compiled: Any = statement.compile(dialect=dialect)
+    names = tuple(compiled.positiontup or ())
+    processors = tuple(compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
+    constants = {name: compiled.params[name] for name in names if not compiled.binds[name].required}
+    return CompiledStatement(str(compiled), names, processors, constants)

@@ -1,0 +1,226 @@
+"""From a query string to a `ReadRequest`, or to a refusal that names the parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+from urllib.parse import parse_qsl
+
+from colonnade.core.errors import Fault, InvalidParameterError, MalformedQueryError
+from colonnade.models.facts import ColumnFacts, TableFacts
+from colonnade.query.operators import LISTS, OPERATORS_OF
+from colonnade.query.request import Condition, Paging, ReadRequest, SortKey
+from colonnade.query.values import UnreadableError, read_value
+
+MAX_PAGE = 100
+MAX_OFFSET = 100_000
+MAX_PARAMETERS = 100
+
+_WHOLE = re.compile(r"[0-9]{1,19}")
+_UNESCAPED_COMMA = re.compile(r"(?<!\\),")
+_PAGE, _OFFSET = frozenset({"page", "page_size"}), frozenset({"skip", "offset", "limit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One query parameter that filters: its column and operator."""
+
+    column: ColumnFacts
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListRules:
+    """What a list may be asked for.
+
+    Attributes:
+        filters: parameter name -> what it filters by; `role` and `role__eq` are two names of one filter.
+        sorts: fields that may be sorted by.
+        default_sort: the order when none is asked for.
+        page_size: rows of a page when none is asked for.
+    """
+
+    filters: Mapping[str, Filter]
+    sorts: frozenset[str]
+    default_sort: tuple[SortKey, ...]
+    page_size: int = 10
+    names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = _PAGE | _OFFSET | {"count", "sort", "sort_by", "order"}
+        object.__setattr__(self, "names", own | set(self.filters))
+
+
+def list_filters(facts: TableFacts, fields: Sequence[str]) -> dict[str, Filter]:
+    """Give every filter parameter of the fields: `price`, `price__gte`, ... by the kind of each column."""
+    found: dict[str, Filter] = {}
+    for name in fields:
+        column = facts.columns[name]
+        for operator in OPERATORS_OF[column.kind]:
+            found[f"{name}__{operator}"] = Filter(column, operator)
+        if "eq" in OPERATORS_OF[column.kind]:
+            found[name] = Filter(column, "eq")
+    return found
+
+
+def parse_query(query: bytes) -> dict[str, str]:
+    """Split a query string.
+
+    Args:
+        query: as the server gives it, without the question mark.
+
+    Raises:
+        MalformedQueryError: CLN100, not UTF-8 (RFC 3986 §2.5), or more than 100 parameters.
+        InvalidParameterError: CLN200, a parameter that stands twice.
+    """
+    try:
+        pairs = parse_qsl(
+            query.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except UnicodeDecodeError:
+        raise MalformedQueryError("The query string is not UTF-8.") from None
+    except ValueError:
+        raise MalformedQueryError(f"The query string has more than {MAX_PARAMETERS} parameters.") from None
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        _refuse(next(name for name in names if names.count(name) > 1), "repeated", "The parameter stands twice.")
+    return found
+
+
+def parse_list(query: bytes, rules: ListRules) -> ReadRequest:
+    """Read the query string of a list.
+
+    Raises:
+        MalformedQueryError: CLN100, bad UTF-8 or two paging modes at once.
+        InvalidParameterError: CLN200, an unknown or repeated parameter or a value that does not fit.
+    """
+    found = parse_query(query) if query else {}
+    if unknown := found.keys() - rules.names:
+        _refuse_unknown(unknown)
+    return ReadRequest(
+        conditions=tuple(
+            [_condition(name, text, rules.filters[name]) for name, text in found.items() if name in rules.filters]
+        ),
+        sort=_sort(found, rules),
+        paging=_paging(found, rules.page_size),
+        count=_choice(found, "count", ("exact", "none")),  # type: ignore[arg-type]  # one of the two it was given
+    )
+
+
+def refuse_parameters(query: bytes) -> None:
+    """Refuse any parameter where a route takes none: an unknown one never widens or narrows a result silently."""
+    if query and (found := parse_query(query)):
+        _refuse_unknown(found.keys())
+
+
+def _refuse_unknown(names: object) -> NoReturn:
+    faults = [
+        Fault("unknown_parameter", "This route has no such parameter.", parameter=name[:100])
+        for name in sorted(names)  # type: ignore[call-overload]
+    ]
+    raise InvalidParameterError("The query has a parameter that this route does not know.", faults=faults)
+
+
+def _refuse(name: str, code: str, message: str) -> NoReturn:
+    fault = Fault(code, message, parameter=name[:100])
+    raise InvalidParameterError(f"The parameter '{name[:100]}' does not fit: {message}", faults=[fault])
+
+
+def _condition(name: str, text: str, rule: Filter) -> Condition:
+    column, operator = rule.column, rule.operator
+    try:
+        if operator == "isnull":
+            values: tuple[object, ...] = (_truth(text),)
+        elif operator in LISTS:
+            values = tuple([read_value(column, item) for item in _split(text, *LISTS[operator])])
+        else:
+            values = (read_value(column, text),)
+    except UnreadableError as error:
+        _refuse(name, error.code, error.message)
+    return Condition(column.key, operator, values)
+
+
+def _truth(text: str) -> bool:
+    if text not in {"true", "false", "1", "0"}:
+        raise UnreadableError("boolean_expected", "Expected true or false.")
+    return text in {"true", "1"}
+
+
+def _split(text: str, least: int, most: int) -> list[str]:
+    items = [item.replace("\\,", ",").replace("\\\\", "\\") for item in _UNESCAPED_COMMA.split(text)]
+    if not least <= len(items) <= most:
+        wanted = f"{least} values" if least == most else f"{least} to {most} values"
+        raise UnreadableError("list_length", f"Expected {wanted}, separated by commas.")
+    return items
+
+
+def _sort(found: Mapping[str, str], rules: ListRules) -> tuple[SortKey, ...]:
+    if "sort" in found:
+        if "sort_by" in found or "order" in found:
+            raise MalformedQueryError("Give 'sort', or 'sort_by' and 'order', not both.")
+        keys = [SortKey(item.removeprefix("-"), item.startswith("-")) for item in found["sort"].split(",")]
+        return _allowed("sort", keys, rules)
+    if "sort_by" in found or "order" in found:
+        field = found.get("sort_by", "created_at")
+        return _allowed("sort_by", [SortKey(field, _choice(found, "order", ("desc", "asc")) == "desc")], rules)
+    return rules.default_sort
+
+
+def _allowed(name: str, keys: list[SortKey], rules: ListRules) -> tuple[SortKey, ...]:
+    fields = [key.field for key in keys]
+    # One text for a hidden and for an unknown field: the refusal must not tell which columns exist.
+    if not rules.sorts.issuperset(fields):
+        _refuse(name, "sort_unknown", f"Sort by one of: {', '.join(sorted(rules.sorts))}.")
+    if len(set(fields)) != len(fields):
+        _refuse(name, "sort_repeated", "A field stands twice.")
+    return tuple(keys)
+
+
+def _choice(found: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    text = found.get(name, choices[0])
+    if text not in choices:
+        _refuse(name, "not_a_choice", f"Expected one of: {', '.join(choices)}.")
+    return text
+
+
+def _paging(found: Mapping[str, str], page_size: int) -> Paging:
+    paged, skipped = _PAGE & found.keys(), _OFFSET & found.keys()
+    if paged and skipped:
+        raise MalformedQueryError("Give 'page' and 'page_size', or 'skip' and 'limit', not both.")
+    if not skipped:
+        page, size = _number(found, "page", 1, 1, 1 << 63), _number(found, "page_size", page_size, 1, MAX_PAGE)
+        if (page - 1) * size > MAX_OFFSET:
+            _refuse("page", "too_far", f"Pages reach {MAX_OFFSET} rows deep; narrow the filter instead.")
+        return Paging("page", (page - 1) * size, size)
+    if {"skip", "offset"} <= skipped:
+        raise MalformedQueryError("'offset' is another name of 'skip'; give one of them.")
+    start = "offset" if "offset" in skipped else "skip"
+    return Paging("offset", _number(found, start, 0, 0, MAX_OFFSET), _number(found, "limit", 100, 1, MAX_PAGE))
+
+
+def _number(found: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = found.get(name)
+    if text is None:
+        return default
+    if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
+        _refuse(name, "out_of_range", f"Expected a whole number from {least} to {most}.")
+    return int(text)
+
+
+
+def read_id(column: ColumnFacts, text: str) -> object:
+    """Read an id of a path (S8): for integers, digits only, from 1 to what the column can hold.
+
+    Raises:
+        InvalidParameterError: CLN200.
+    """
+    try:
+        value = read_value(column, text)
+    except UnreadableError as error:
+        _refuse(column.key, error.code, error.message)
+    if isinstance(value, int) and (value < 1 or text[0] == "0"):
+        _refuse(column.key, "out_of_range", "Expected a whole number from 1.")
+    return value

@@ -1,0 +1,93 @@
+"""From what a driver gives to what the wire shows: one converter a column, None where they are the same.
+
+Where no shorter way is known, SQLAlchemy's own result processor makes the Python value, so that the compiled way and the
+ORM way agree by construction; the shorter ways are held to it by a property test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import orjson
+import sqlalchemy as sa
+
+from colonnade.core.json import number
+from colonnade.models.facts import ColumnFacts, Kind
+from colonnade.models.types import ExactDecimal, UTCDateTime
+
+Converter: TypeAlias = "Callable[[Any], object]"
+
+
+def converter_of(column: ColumnFacts, dialect: sa.Dialect) -> Converter | None:
+    """Choose how a column's values, never NULL, become what `dump_json` writes."""
+    if short := _SHORT.get((dialect.name, column.kind)):
+        found = short(column)
+        if found is not _NO_SHORT_WAY:
+            return found
+    processor: Converter | None = column.column.type.dialect_impl(dialect).result_processor(dialect, None)
+    return processor
+
+
+def _no_short_way(value: object) -> object:
+    raise NotImplementedError
+
+
+_NO_SHORT_WAY: Converter = _no_short_way
+
+
+def _json(column: ColumnFacts) -> Converter:
+    """The text is JSON already: it is embedded, not parsed and written anew."""
+    return orjson.Fragment
+
+
+def _sqlite_time(column: ColumnFacts) -> Converter:
+    if not isinstance(column.column.type, UTCDateTime):
+        return _NO_SHORT_WAY
+    return _rfc3339
+
+
+def _rfc3339(text: str) -> str:
+    """`2026-11-20 11:04:43.123456`, as SQLite keeps it, on the wire."""
+    return f"{text[:10]}T{text[11:19]}Z" if text.endswith(".000000") else f"{text[:10]}T{text[11:]}Z"
+
+
+def _sqlite_decimal(column: ColumnFacts) -> Converter:
+    kind = column.column.type
+    if not isinstance(kind, ExactDecimal):
+        return _NO_SHORT_WAY
+    exponent = -kind.scale
+    return lambda scaled: number(Decimal(scaled).scaleb(exponent))
+
+
+def _sqlite_uuid(column: ColumnFacts) -> Converter:
+    return lambda text: f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+_SHORT: Mapping[tuple[str, Kind], Callable[[ColumnFacts], Converter | None]] = {
+    ("sqlite", Kind.JSON): _json,
+    ("sqlite", Kind.DATETIME): _sqlite_time,
+    ("sqlite", Kind.DECIMAL): _sqlite_decimal,
+    ("sqlite", Kind.UUID): _sqlite_uuid,
+    ("sqlite", Kind.BOOLEAN): lambda _: bool,
+    ("postgresql", Kind.JSON): _json,
+    ("postgresql", Kind.UUID): lambda _: str,
+    # asyncpg gives aware times in UTC and exact decimals: nothing is left to do.
+    ("postgresql", Kind.DATETIME): lambda _: None,
+    ("postgresql", Kind.DECIMAL): lambda _: None,
+    ("mysql", Kind.JSON): _json,
+    ("mysql", Kind.BOOLEAN): lambda _: bool,
+    ("mariadb", Kind.JSON): _json,
+    ("mariadb", Kind.BOOLEAN): lambda _: bool,
+}
+
+
+def key_converter_of(column: ColumnFacts, dialect: sa.Dialect) -> Converter:
+    """Choose how a key that a driver gave becomes one that can be bound again: a UUID that SQLite keeps as text, say."""
+    processor: Converter | None = column.column.type.dialect_impl(dialect).result_processor(dialect, None)
+    return processor or _same
+
+
+def _same(value: object) -> object:
+    return value

@@ -1,0 +1,89 @@
+"""Showing a row through a Pydantic schema that computes: stock Pydantic, but decimals are JSON numbers, as everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, get_args
+
+import orjson
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic.functional_serializers import PlainSerializer, WrapSerializer
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+Mend = Callable[[dict[str, Any]], None]
+
+
+class Presenter:
+    """Turns rows into what the wire shows of them, by a schema.
+
+    Args:
+        schema: read from attributes; its own validators and serializers run.
+    """
+
+    def __init__(self, schema: type[BaseModel]) -> None:
+        self._schema = schema
+        self._mend = _mender(schema)
+
+    def present(self, row: object) -> dict[str, Any]:
+        """Validate and dump one row."""
+        shown = self._schema.model_validate(row, from_attributes=True).model_dump(mode="json", by_alias=True)
+        self._mend(shown)
+        return shown
+
+
+def _mender(schema: type[BaseModel]) -> Mend:
+    """Make the function that turns the text that Pydantic writes for a `Decimal` back into the number that it is."""
+    serialized = {name for found in schema.__pydantic_decorators__.field_serializers.values() for name in found.info.fields}
+    decimals: list[str] = []
+    nested: list[tuple[str, Mend]] = []
+    fields: dict[str, object] = {**schema.model_fields, **schema.model_computed_fields}
+    for name, field in fields.items():
+        key = getattr(field, "serialization_alias", None) or getattr(field, "alias", None) or name
+        annotation = field.annotation if isinstance(field, FieldInfo) else getattr(field, "return_type", None)
+        if name in serialized or _is_serialized(field):
+            continue
+        if _holds(annotation, Decimal):
+            decimals.append(key)
+        elif inner := model_in(annotation):
+            nested.append((key, _mender(inner)))
+
+    def mend(shown: dict[str, Any]) -> None:
+        for key in decimals:
+            shown[key] = _as_number(shown.get(key))
+        for key, mend_inner in nested:
+            _each(shown.get(key), mend_inner)
+
+    return mend
+
+
+def _each(value: object, mend: Mend) -> None:
+    if isinstance(value, dict):
+        mend(value)
+    elif isinstance(value, list):
+        for item in value:
+            _each(item, mend)
+
+
+def _as_number(value: object) -> object:
+    if isinstance(value, list):
+        return [_as_number(item) for item in value]
+    return orjson.Fragment(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _is_serialized(field: object) -> bool:
+    return any(isinstance(item, PlainSerializer | WrapSerializer) for item in getattr(field, "metadata", ()))
+
+
+def _holds(annotation: Any, wanted: type) -> bool:
+    return annotation is wanted or any(_holds(argument, wanted) for argument in get_args(annotation))
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """Find the schema inside an annotation: of `X`, `X | None`, `list[X]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for argument in get_args(annotation) if (found := model_in(argument))), None)

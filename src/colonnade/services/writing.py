@@ -1,0 +1,248 @@
+"""Changing one row: prepare, plan, one transaction, a visible commit, and the row as it became.
+
+Two ways again. Without a hook inside the transaction, and with a response that is one table's columns, the whole change is
+one planned statement (two on MariaDB). Otherwise a unit of work opens a session for the hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ClauseElement
+
+from colonnade.core.errors import DeclarationError, Fault, ForeignKeyError
+from colonnade.database.database import Database
+from colonnade.database.driver import Outcome
+from colonnade.database.unit_of_work import UnitOfWork
+from colonnade.query.compile import CompiledStatement, compile_statement
+from colonnade.query.plan import plan_get
+from colonnade.query.writes import WritePlan, plan_delete, plan_insert, plan_update
+from colonnade.schemas.fit import fit_values
+from colonnade.services.blueprint import Blueprint, PlanCache
+from colonnade.services.hooks import Action, Change
+from colonnade.services.reading import Document, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Created(Document):
+    """A new row, and the id that it was given."""
+
+    id: object = None
+
+
+class Writer:
+    """Changes the rows of one resource.
+
+    Args:
+        blueprint: the resource.
+        reader: shows the rows that were changed.
+    """
+
+    def __init__(self, blueprint: Blueprint, reader: Reader) -> None:
+        self.blueprint = blueprint
+        self._reader = reader
+        self._facts = blueprint.facts
+        self._plans = PlanCache()
+        projection = reader.source.projection
+        # RETURNING gives the columns of one table.
+        self._shown_whole = projection is not None and not projection.nested
+
+    async def create(self, database: Database, values: dict[str, Any]) -> Created:
+        """Store a new row.
+
+        Args:
+            database: where.
+            values: by attribute, as the schema let them through; hooks may change them.
+
+        Returns:
+            The row with what the database and the defaults added, once the commit stands.
+
+        Raises:
+            InvalidBodyError: CLN201, a value does not fit its column.
+            StateError: CLN410 to CLN421, a constraint refuses it.
+            ProblemError: whatever a hook raises.
+        """
+        change = await self._prepare("create", None, values)
+        if "create" in self.blueprint.service.transactional or not self._shown_whole:
+            return await database.retry(lambda: self._create_by_session(database, change))
+        self._check(change.values)
+        outcomes = await self._commit(database, "create", change.values)
+        read = self._reader.compiled_get(database)
+        row = outcomes[-1].rows[0]
+        identity = next(index for index, slot in enumerate(read.plan.slots) if slot.column is self._facts.identity)
+        document = await self._reader.document(database, read, row)
+        change.id = row[identity]
+        await self.blueprint.service.after_commit(change)
+        return Created(document.body, document.version, change.id)
+
+    async def update(
+        self, database: Database, id: object, values: dict[str, Any], action: Action = "update"
+    ) -> Document:
+        """Change the columns that are given, and no other; none given changes nothing, the version included (RFC 7396).
+
+        Raises:
+            NotFoundError: CLN400.
+            InvalidBodyError: CLN201, a value does not fit its column.
+            StateError: CLN410 to CLN421, a constraint refuses it.
+        """
+        change = await self._prepare(action, id, values)
+        if not change.values:
+            return await self._reader.get(database, id)
+        if "update" in self.blueprint.service.transactional or not self._shown_whole:
+            return await database.retry(lambda: self._update_by_session(database, change))
+        self._check(change.values)
+        outcomes = await self._commit(database, "update", change.values, id)
+        if not outcomes[-1].rows:
+            raise self._reader.missing(id)
+        document = await self._reader.document(database, self._reader.compiled_get(database), outcomes[-1].rows[0])
+        await self.blueprint.service.after_commit(change)
+        return document
+
+    async def delete(self, database: Database, id: object) -> None:
+        """Remove a row.
+
+        Raises:
+            NotFoundError: CLN400, also the second time.
+            ForeignKeyError: CLN411, others still refer to it.
+        """
+        change = await self._prepare("delete", id, {})
+        if "delete" in self.blueprint.service.transactional:
+            await database.retry(lambda: self._delete_by_session(database, change))
+            return
+        outcomes = await self._commit(database, "delete", {}, id)
+        if not outcomes[0].affected:
+            raise self._reader.missing(id)
+        await self.blueprint.service.after_commit(change)
+
+    async def _prepare(self, action: Action, id: object, values: dict[str, Any]) -> Change:
+        change = Change(action, values, id)
+        await self.blueprint.service.prepare(change)
+        return change
+
+    def _check(self, values: Mapping[str, object]) -> None:
+        if unknown := values.keys() - self._facts.columns.keys():
+            names = ", ".join(sorted(unknown))
+            raise DeclarationError(
+                f"{self.blueprint.label} has no column for: {names}; take them out of change.values in a hook"
+            )
+        fit_values(self._facts, values)
+
+    async def _commit(
+        self, database: Database, action: Action, values: Mapping[str, object], id: object = None
+    ) -> list[Outcome]:
+        """Bind the values into the plan of their shape and commit it: here the change becomes durable."""
+        plan, statements = self._plan(database, action, tuple(values))
+        bound: dict[str, object] = {f"v_{key}": value for key, value in values.items()}
+        bound |= {name: make() for name, make in plan.factories.items()}
+        bound["id"] = id
+        try:
+            return await database.commit([statement.bind(bound) for statement in statements])
+        except ForeignKeyError as error:
+            raise await self._located(database, error, action, values) from error
+
+    def _plan(
+        self, database: Database, action: Action, keys: tuple[str, ...]
+    ) -> tuple[WritePlan, list[CompiledStatement]]:
+        shape = (database.dialect.driver, action, keys)
+        found: Any = self._plans.get(shape)
+        if found is None:
+            plan = self._make_plan(database.dialect.name, action, keys)
+            statements: list[ClauseElement] = list(plan.statements)  # type: ignore[arg-type]  # Core statements both
+            found = plan, [compile_statement(statement, database.dialect) for statement in statements]
+            self._plans[shape] = found
+        return found  # type: ignore[no-any-return]
+
+    def _make_plan(self, dialect: str, action: Action, keys: tuple[str, ...]) -> WritePlan:
+        if action == "delete":
+            return plan_delete(self._facts, dialect)
+        make = plan_insert if action == "create" else plan_update
+        return make(self._facts, plan_get(self._reader.source), keys, dialect)
+
+    async def _located(
+        self, database: Database, error: ForeignKeyError, action: Action, values: Mapping[str, object]
+    ) -> ForeignKeyError:
+        """Name the field of a broken reference where the database did not: SQLite tells no name of a foreign key."""
+        if error.faults or action == "delete":
+            return ForeignKeyError("Other rows still refer to this one; delete or change them first.") \
+                if action == "delete" else error
+        faults = []
+        async with database.session(read_only=True) as session:
+            for key, value in values.items():
+                for reference in self._facts.columns[key].column.foreign_keys if value is not None else ():
+                    if await session.scalar(sa.select(reference.column).where(reference.column == value)) is None:
+                        faults.append(Fault("reference_missing", "No such row.", pointer=f"/{key}"))
+        if not faults:
+            return error
+        named = " and ".join(f"'{(fault.pointer or '')[1:]}'" for fault in faults)
+        return ForeignKeyError(f"There is no row that {named} refers to.", faults=faults)
+
+    async def _create_by_session(self, database: Database, change: Change) -> Created:
+        service, values = self.blueprint.service, dict(change.values)
+        async with database.unit_of_work() as unit:
+            attempt = self._begin(unit, change, values)
+            await service.before_create(attempt)
+            self._check(attempt.values)
+            result: Any = await unit.session.execute(sa.insert(self._facts.table).values(self._columns(attempt.values)))
+            attempt.id = result.inserted_primary_key[0]
+            await service.after_create(attempt)
+            await unit.session.flush()
+            document = await self._reader.read_in(unit.session, attempt.id)
+            await unit.commit()
+        await self._finish(attempt)
+        return Created(document.body, document.version, attempt.id)
+
+    async def _update_by_session(self, database: Database, change: Change) -> Document:
+        service = self.blueprint.service
+        async with database.unit_of_work() as unit:
+            attempt = self._begin(unit, change, dict(change.values))
+            await self._load(attempt)
+            await service.before_update(attempt)
+            self._check(attempt.values)
+            await self._apply(attempt)
+            await service.after_update(attempt)
+            await unit.session.flush()
+            document = await self._reader.read_in(unit.session, attempt.id)
+            await unit.commit()
+        await self._finish(attempt)
+        return document
+
+    async def _delete_by_session(self, database: Database, change: Change) -> None:
+        service = self.blueprint.service
+        async with database.unit_of_work() as unit:
+            attempt = self._begin(unit, change, {})
+            await self._load(attempt)
+            await service.before_delete(attempt)
+            await unit.session.execute(sa.delete(self._facts.table).where(self._facts.identity.column == attempt.id))
+            await service.after_delete(attempt)
+            await unit.commit()
+        await self._finish(attempt)
+
+    @staticmethod
+    def _begin(unit: UnitOfWork, change: Change, values: dict[str, Any]) -> Change:
+        """Give each try of a transaction its own copy, so that a repeated one starts from what the client sent."""
+        return Change(change.action, values, change.id, notes=dict(change.notes), _session=unit.session)
+
+    async def _finish(self, attempt: Change) -> None:
+        attempt._session = None  # noqa: SLF001  # the transaction is over
+        await self.blueprint.service.after_commit(attempt)
+
+    async def _load(self, attempt: Change) -> None:
+        attempt.row = await attempt.session.get(self._facts.model, attempt.id, with_for_update=True)
+        if attempt.row is None:
+            raise self._reader.missing(attempt.id)
+
+    async def _apply(self, attempt: Change) -> None:
+        if not attempt.values:
+            return
+        columns = self._columns(attempt.values)
+        if self._facts.version is not None:
+            columns[self._facts.version.column] = self._facts.version.column + 1
+        changed = sa.update(self._facts.table).where(self._facts.identity.column == attempt.id).values(columns)
+        await attempt.session.execute(changed)
+        await attempt.session.refresh(attempt.row)
+
+    def _columns(self, values: Mapping[str, object]) -> dict[Any, Any]:
+        return {self._facts.columns[key].column: value for key, value in values.items()}
