@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from colonnade.api.docs_pages import add_docs_pages
-from colonnade.api.docs_pages.assets import ASSETS, REDOC, SWAGGER_UI
+from colonnade.api.docs_pages.asset_files import ASSETS, REDOC, SWAGGER_UI
 from colonnade.core.errors import DeclarationError
 
 pytestmark = pytest.mark.anyio

@@ -50,12 +50,6 @@ class BrowserError(Exception):
     """The browser refused a command, went away, or did not answer in time."""
 
 
-def find_chromium() -> str | None:
-    """Give the path of a Chromium or Chrome on this machine, None where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return next((path for name in names if (path := shutil.which(name))), None)
-
-
 @dataclass(slots=True)
 class Browser:
     """The connection: commands go out numbered, answers and events come back in one stream."""
@@ -146,8 +140,11 @@ class Page:
 
 
 @contextmanager
-def chromium(executable: str, profile: Path) -> Iterator[Browser]:
+def chromium(profile: Path) -> Iterator[Browser]:
     """Start a browser with a fresh profile folder; it is gone afterwards."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        raise BrowserError("chromium is not installed; mark the test with needs('chromium')")
     ours, theirs = _pipes()
     command = [sys.executable, "-c", _LAUNCHER, *map(str, theirs), executable, *_FLAGS, f"--user-data-dir={profile}"]
     quiet = subprocess.DEVNULL

@@ -16,6 +16,8 @@ from colonnade.api.docs_pages import add_docs_pages
 from tests.browser.chromium import HOST, Browser, Page, page
 from tests.browser.conftest import Serve
 
+pytestmark = pytest.mark.needs("chromium")
+
 WIDTHS = [1280, 390]
 
 

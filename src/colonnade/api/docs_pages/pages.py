@@ -19,7 +19,7 @@ from fastapi.openapi.docs import swagger_ui_default_parameters
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from colonnade.api.docs_pages.assets import OWN, REDOC, SWAGGER_UI, DocsAssets
+from colonnade.api.docs_pages.asset_files import OWN, REDOC, SWAGGER_UI, DocsAssets
 from colonnade.core.errors import DeclarationError
 
 # Both pages write styles from script (styled-components, React), so 'unsafe-inline' stands for styles alone; ReDoc's
