@@ -13,6 +13,8 @@ from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel
 
 from colonnade.api.docs_pages import add_docs_pages
+from colonnade.api.middleware import middleware_stack
+from colonnade.core.settings import Settings
 from tests.browser.chromium import HOST, Browser, Page, page
 from tests.browser.conftest import Serve
 
@@ -29,9 +31,10 @@ class Book(BaseModel):
     price: float
 
 
-def bookshop(root_path: str = "") -> FastAPI:
-    """A small application: two operations, one of them behind a password."""
-    app = FastAPI(title="Bookshop", version="1.2.3", docs_url=None, redoc_url=None, root_path=root_path)
+def bookshop() -> FastAPI:
+    """A small application behind the real middleware: two operations, one of them behind a password."""
+    stack = middleware_stack(Settings(_env_file=None, env="test"))
+    app = FastAPI(title="Bookshop", version="1.2.3", docs_url=None, redoc_url=None, middleware=stack)
     token = OAuth2PasswordBearer(tokenUrl="token")
 
     @app.get("/books/{book_id}", tags=["books"], summary="Find a book")

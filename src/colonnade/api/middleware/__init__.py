@@ -1,0 +1,29 @@
+"""What stands around every request: pure ASGI classes, one idea each, counted in microseconds.
+
+    StandardHeaders   the request's id, and the headers that every answer carries
+    Cors              who may call from a browser on another origin
+    AllowedHosts      which names this application answers to
+    CatchAll          an unforeseen exception becomes a logged, generic 500
+    BodyLimit         a body that is too large is refused
+
+`middleware_stack` puts them in order, outermost first.
+"""
+
+from colonnade.api.middleware.allowed_hosts import AllowedHosts
+from colonnade.api.middleware.body_limit import MAX_BODY_SIZE, BodyLimit
+from colonnade.api.middleware.catch_all import CatchAll
+from colonnade.api.middleware.cors import Cors
+from colonnade.api.middleware.request_id import get_request_id
+from colonnade.api.middleware.stack import middleware_stack
+from colonnade.api.middleware.standard_headers import StandardHeaders
+
+__all__ = [
+    "MAX_BODY_SIZE",
+    "AllowedHosts",
+    "BodyLimit",
+    "CatchAll",
+    "Cors",
+    "StandardHeaders",
+    "get_request_id",
+    "middleware_stack",
+]

@@ -1,0 +1,31 @@
+"""The order in which the middleware stands."""
+
+from __future__ import annotations
+
+from starlette.middleware import Middleware
+
+from colonnade.api.middleware.allowed_hosts import AllowedHosts
+from colonnade.api.middleware.body_limit import MAX_BODY_SIZE, BodyLimit
+from colonnade.api.middleware.catch_all import CatchAll
+from colonnade.api.middleware.cors import Cors
+from colonnade.api.middleware.standard_headers import StandardHeaders
+from colonnade.core.settings import Settings
+
+
+def middleware_stack(settings: Settings, *, max_body_size: int = MAX_BODY_SIZE) -> list[Middleware]:
+    """Say what stands around the routes, outermost first, as `FastAPI(middleware=...)` takes it.
+
+    The headers stand outermost, so that every answer has them, a refused preflight too. `Cors` stands outside of
+    `CatchAll`, so that a script on another origin can read an error. What is not configured is not there and costs
+    nothing.
+
+    Args:
+        settings: `cors_origins` and `allowed_hosts` are read.
+        max_body_size: bytes of a request body; a route may have its own (Starlette's `max_body_size`).
+    """
+    stack = [Middleware(StandardHeaders)]
+    if settings.cors_origins:
+        stack.append(Middleware(Cors, origins=settings.cors_origins))
+    if settings.allowed_hosts:
+        stack.append(Middleware(AllowedHosts, hosts=settings.allowed_hosts))
+    return [*stack, Middleware(CatchAll), Middleware(BodyLimit, max_body_size=max_body_size)]
