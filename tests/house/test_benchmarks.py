@@ -114,6 +114,7 @@ def test_a_worker_that_does_not_start_stops_the_benchmark() -> None:
 
 def test_a_wrong_answer_stops_the_benchmark() -> None:
     """A server that answers something else than the users is not measured."""
-    with running(Contender("wrong", "a wrong one", "tests.house.wrong_server:app"), "sqlite://") as worker:
-        with pytest.raises(BenchmarkError, match="a wrong one answers wrongly: the fields of a user"):
-            verify(worker, "sqlite://")
+    wrong = Contender("wrong", "a wrong one", "tests.house.wrong_server:app")
+    told = pytest.raises(BenchmarkError, match="a wrong one answers wrongly: the fields of a user")
+    with running(wrong, "sqlite://") as worker, told:
+        verify(worker, "sqlite://")
