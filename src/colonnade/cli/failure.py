@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 from colonnade.core.errors import ColonnadeError
+
+# Looked up instead of imported: whoever raised such an error has imported its module, and --help has not. asyncpg's
+# own errors, and the loop's, come past SQLAlchemy unwrapped while a connection is made.
+_DATABASE = (("sqlalchemy.exc", "DBAPIError"), ("asyncpg.exceptions", "PostgresError"))
+_MIGRATIONS = (("alembic.util.exc", "CommandError"),)
+_UNREACHABLE = (ConnectionError, TimeoutError, socket.gaierror)
 
 
 class CommandError(Exception):
@@ -13,17 +20,17 @@ class CommandError(Exception):
 
 def told(error: Exception) -> str | None:
     """Give the line for an error that a user can mend; None for a fault of the program, which needs its traceback."""
-    if isinstance(error, CommandError | ColonnadeError):
+    if isinstance(error, (CommandError, ColonnadeError, *_imported(_MIGRATIONS))):
         return _one_line(error)
-    # Looked up instead of imported: whoever raised such an error has imported its module, and --help has not.
-    sqlalchemy = sys.modules.get("sqlalchemy.exc")
-    if sqlalchemy is not None and isinstance(error, sqlalchemy.DBAPIError):
-        return f"the database says: {_one_line(error.orig or error)}"
-    alembic = sys.modules.get("alembic.util.exc")
-    if alembic is not None and isinstance(error, alembic.CommandError):
-        return _one_line(error)
-    # A refused connection comes from the loop as a bare OSError, not wrapped by the driver.
-    return f"the database can't be reached: {_one_line(error)}" if isinstance(error, ConnectionError) else None
+    if isinstance(error, _UNREACHABLE):
+        return f"the database can't be reached: {_one_line(error)}"
+    if isinstance(error, _imported(_DATABASE)):
+        return f"the database says: {_one_line(getattr(error, 'orig', None) or error)}"
+    return None
+
+
+def _imported(classes: tuple[tuple[str, str], ...]) -> tuple[type[BaseException], ...]:
+    return tuple(getattr(sys.modules[module], name) for module, name in classes if module in sys.modules)
 
 
 def _one_line(error: BaseException) -> str:
