@@ -16,7 +16,7 @@ import jiter
 import orjson
 from pydantic_core import to_jsonable_python
 
-from colonnade.core.errors import InvalidBodyError, MalformedBodyError, Fault
+from colonnade.core.errors import Fault, InvalidBodyError, MalformedBodyError
 
 MAX_DEPTH = 64
 
@@ -105,8 +105,11 @@ def escape_pointer(token: str) -> str:
 
 
 def number(value: Decimal) -> orjson.Fragment:
-    """Write a decimal as the JSON number that it is, digit by digit; orjson itself knows only binary floats."""
-    return orjson.Fragment(format(value, "f"))
+    """Write a decimal as the JSON number that it is, digit by digit; orjson itself knows only binary floats.
+
+    `str` and not `format(value, "f")`: a JSON column may hold `1e999999`, which must not become a megabyte of zeros.
+    """
+    return orjson.Fragment(str(value))
 
 
 def _default(value: object) -> Any:

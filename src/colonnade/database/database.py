@@ -19,7 +19,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from colonnade.core.errors import ContentionError, ProblemError
+from colonnade.core.errors import ContentionError, DatabaseAwayError, ProblemError
+from colonnade.core.json import dump_json
 from colonnade.core.settings import PoolSettings
 from colonnade.database import sqlite
 from colonnade.database.diagnosis import Diagnosis, explain, pool_exhausted
@@ -59,7 +60,7 @@ class Database:
         self.metadata = metadata
         self._pool = pool or PoolSettings()
         self._echo = echo
-        self.engine = create_async_engine(self.url, echo=echo, **pool_options(self.url, self._pool))
+        self.engine = create_async_engine(self.url, **self._engine_options(self.url))
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self.driver: Driver
         self._diagnose: Callable[[BaseException], Diagnosis | None]
@@ -71,7 +72,8 @@ class Database:
         # The drivers of the larger databases are extras, imported only where they are used.
         match self.engine.dialect.name:
             case "sqlite":
-                self._sqlite = sqlite.SQLiteDriver.of(self.engine)
+                self._sqlite = sqlite.SQLiteDriver(self.url)
+                sqlite.configure(self.engine)
                 self.driver, self._diagnose = self._sqlite, sqlite.diagnose
             case "postgresql":
                 from colonnade.database import postgresql
@@ -82,6 +84,11 @@ class Database:
 
                 self.driver, self._diagnose = mysql.MySQLDriver(self.engine), mysql.diagnose
 
+    def _engine_options(self, url: sa.URL) -> dict[str, Any]:
+        # The same JSON writer as on the compiled way: bodies are parsed to exact decimals.
+        writer = lambda value: dump_json(value).decode()  # noqa: E731
+        return {"echo": self._echo, "json_serializer": writer, **pool_options(url, self._pool)}
+
     @property
     def dialect(self) -> sa.Dialect:
         """The engine's dialect: decides the text of statements."""
@@ -90,7 +97,7 @@ class Database:
     @cached_property
     def sync_engine(self) -> sa.Engine:
         """An engine for sync endpoints and tools, made when it is first asked for."""
-        engine = sa.create_engine(self._sync_url, echo=self._echo, **pool_options(self._sync_url, self._pool))
+        engine = sa.create_engine(self._sync_url, **self._engine_options(self._sync_url))
         if engine.dialect.name == "sqlite":
             sqlite.configure(engine)
         watch_pool(engine, self._pool)
@@ -167,6 +174,21 @@ class Database:
                     raise problem from error
                 raise
 
+    async def start(self, *, create_tables: bool = False) -> None:
+        """Test the connection before the first request does (S22), and create missing tables where that is wanted (S46).
+
+        Raises:
+            DatabaseAwayError: CLN510; the text says which database, without its password.
+        """
+        try:
+            await self.ping()
+        except ProblemError as error:
+            where = self.url.render_as_string(hide_password=True)
+            raise DatabaseAwayError(f"{where} does not answer; is it running, and are name and password right?") from error
+        if create_tables and self.metadata is not None:
+            async with self.engine.begin() as connection:
+                await connection.run_sync(self.metadata.create_all)
+
     async def ping(self) -> None:
         """Ask the database for a sign of life.
 
@@ -190,7 +212,7 @@ class Database:
             return pool_exhausted()
         raw: BaseException = error
         if isinstance(error, DBAPIError):
-            raw = error.driver_exception or error
+            raw = error.driver_exception
         diagnosis = self._diagnose(raw)
         return None if diagnosis is None else explain(diagnosis, self.metadata)
 

@@ -247,5 +247,7 @@ def constraint_columns(table: sa.Table) -> dict[str, tuple[str, ...]]:
 
 def _name_of(item: Any) -> str:
     # The naming convention is applied when DDL is rendered; formatting by a dialect gives the final name.
+    if item.name is None:
+        return ""
     formatted = DefaultDialect().identifier_preparer.format_constraint(item)
     return (formatted or "").strip('"')

@@ -12,64 +12,64 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.sql.functions import FunctionElement
 
 from colonnade.models.facts import Kind
 
 
-class _Position(GenericFunction[int]):
+class _Position(FunctionElement[int]):
     """Where a text stands in another, 1 at its start, 0 when nowhere."""
 
     type = sa.Integer()
     inherit_cache = True
-    name = "instr"
 
 
-class _Length(GenericFunction[int]):
+class _Length(FunctionElement[int]):
     """Characters, not bytes."""
 
     type = sa.Integer()
     inherit_cache = True
-    name = "char_length"
 
 
-class _Folded(GenericFunction[str]):
+class _Folded(FunctionElement[str]):
     """Lower case over the whole of Unicode; SQLite's own `lower` knows only ASCII."""
 
     type = sa.Text()
     inherit_cache = True
-    name = "lower"
 
 
-def _rename(function: type[GenericFunction[Any]], dialect: str, name: str) -> None:
-    @compiles(function, dialect)
-    def _render(element: GenericFunction[Any], compiler: SQLCompiler, **kwargs: Any) -> str:
-        return name + compiler.function_argspec(element, **kwargs)
+def _name(function: type[FunctionElement[Any]], name: str, **by_dialect: str) -> None:
+    """Have a function rendered by this name, or by another on some dialects."""
+
+    @compiles(function)
+    def _render(element: FunctionElement[Any], compiler: SQLCompiler, **kwargs: Any) -> str:
+        return f"{by_dialect.get(compiler.dialect.name, name)}({compiler.process(element.clauses, **kwargs)})"
 
 
-_rename(_Position, "postgresql", "strpos")
-_rename(_Length, "sqlite", "length")
-_rename(_Folded, "sqlite", "unicode_lower")
+_name(_Position, "instr", postgresql="strpos")
+_name(_Length, "char_length", sqlite="length")
+_name(_Folded, "lower", sqlite="unicode_lower")
 
-class _NullsAsGreatest(GenericFunction[Any]):
+
+class _NullsAsGreatest(FunctionElement[Any]):
     """`ASC NULLS LAST` or `DESC NULLS FIRST`; MariaDB has no such words and sorts by the test for NULL first."""
 
     inherit_cache = True
-    name = "nulls_as_greatest"
 
 
 class _NullsAsGreatestDescending(_NullsAsGreatest):
+    """The same, from the other end."""
+
     inherit_cache = True
-    name = "nulls_as_greatest_descending"
 
 
-def _order_words(function: type[GenericFunction[Any]], direction: str, nulls: str) -> None:
+def _order_words(function: type[FunctionElement[Any]], direction: str, nulls: str) -> None:
     @compiles(function)
-    def _standard(element: GenericFunction[Any], compiler: SQLCompiler, **kwargs: Any) -> str:
+    def _standard(element: FunctionElement[Any], compiler: SQLCompiler, **kwargs: Any) -> str:
         return f"{compiler.process(element.clauses, **kwargs)} {direction} NULLS {nulls}"
 
     @compiles(function, "mysql", "mariadb")
-    def _by_test(element: GenericFunction[Any], compiler: SQLCompiler, **kwargs: Any) -> str:
+    def _by_test(element: FunctionElement[Any], compiler: SQLCompiler, **kwargs: Any) -> str:
         column = compiler.process(element.clauses, **kwargs)
         return f"{column} IS NULL {direction}, {column} {direction}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Count: TypeAlias = Literal["exact", "none"]
@@ -53,3 +53,7 @@ class ReadRequest:
     def shape(self) -> tuple[object, ...]:
         """The key under which the plan for this and every like request is kept."""
         return tuple([condition.shape for condition in self.conditions]), self.sort
+
+    def within(self, condition: Condition) -> ReadRequest:
+        """Narrow the request by a condition of the server's own, e.g. to the rows of one parent."""
+        return replace(self, conditions=(*self.conditions, condition))

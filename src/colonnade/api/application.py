@@ -1,0 +1,166 @@
+"""The application factory, and what it does to any FastAPI application: `install`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from colonnade.api.docs_pages import add_docs_pages
+from colonnade.api.error_pages import add_error_pages
+from colonnade.api.health import ReadinessCheck, health_router
+from colonnade.api.methods import StandardMethods, allowed_methods
+from colonnade.api.middleware import middleware_stack
+from colonnade.api.openapi import refine_openapi
+from colonnade.api.problems import problem_response
+from colonnade.api.resource import Resource
+from colonnade.api.route import refused_by_fastapi
+from colonnade.api.shortcut import Shortcut
+from colonnade.core.errors import (
+    BodyTooLargeError,
+    ForbiddenError,
+    MalformedBodyError,
+    MediaTypeError,
+    MethodNotAllowedError,
+    NoSuchPathError,
+    ProblemError,
+    UnauthenticatedError,
+)
+from colonnade.core.settings import Settings
+from colonnade.database.database import Database
+from colonnade.models.base import Base
+
+Versions = Mapping[str, Sequence[Resource | APIRouter]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
+
+
+def create_app(
+    resources: Sequence[Resource | APIRouter] | Versions,
+    *,
+    database: Database | None = None,
+    settings: Settings | None = None,
+    checks: Sequence[ReadinessCheck] = (),
+    lifespan: Lifespan | None = None,
+    **fastapi: Any,
+) -> FastAPI:
+    """Make a whole application of resources: an ordinary `FastAPI` underneath.
+
+    Args:
+        resources: served as version `v1`, or a mapping of versions to them, the newest last; `/api/...` answers for that.
+        database: theirs; made from `settings.database_url` when not given.
+        settings: read from the environment when not given.
+        checks: what must hold before `/health/ready` says so, beside the database's answer.
+        lifespan: the application's own start and stop, inside the database's.
+        fastapi: what `FastAPI(...)` takes: title, version, description, contact, license_info, ...
+
+    Returns:
+        The application: routes, documentation pages, health, middleware and error handlers in place. In development and
+        test the tables of a database that has none are created when it starts; elsewhere that is what migrations are for.
+    """
+    settings = settings or Settings()
+    database = database or Database(
+        settings.database_url.get_secret_value(), pool=settings.pool, echo=settings.sql_echo, metadata=Base.metadata
+    )
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[*middleware_stack(settings), Middleware(StandardMethods)],
+        lifespan=_lifespan(database, settings, lifespan),
+        **fastapi,
+    )
+    versions = resources if isinstance(resources, Mapping) else {"v1": resources}
+    for number, (version, parts) in enumerate(versions.items(), 1):
+        _include(app, f"{settings.api_prefix}/{version}", parts, shown=True)
+        if number == len(versions):
+            _include(app, settings.api_prefix, parts, shown=False)
+    app.include_router(health_router(checks=checks))
+    add_docs_pages(app)
+    add_error_pages(app)
+    install(app, database)
+    app.state.response_wrapper = settings.response_wrapper
+    return app
+
+
+def install(app: FastAPI, database: Database) -> None:
+    """Give an existing FastAPI application a database for its resource routers, problem documents, and the shortcut.
+
+    Args:
+        app: before its first request.
+        database: what its resources are stored in; disposing of it is the application's own affair.
+    """
+    app.state.database = database
+    app.add_exception_handler(ProblemError, _answer_problem)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+    refine_openapi(app)
+    # Innermost, so that every middleware of the application's own has seen the request.
+    app.user_middleware.append(Middleware(Shortcut))
+
+
+def _include(app: FastAPI, prefix: str, parts: Sequence[Resource | APIRouter], *, shown: bool) -> None:
+    for part in parts:
+        router = part.router if isinstance(part, Resource) else part
+        app.include_router(router, prefix=prefix, include_in_schema=shown)
+
+
+def _lifespan(database: Database, settings: Settings, own: Lifespan | None) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.dispose)
+            await database.start(create_tables=settings.env in {"development", "test"})
+            yield None if own is None else await stack.enter_async_context(own(app))
+
+    return lifespan
+
+
+def _answer(error: ProblemError, request: Request) -> Response:
+    status, headers, body = problem_response(error, request.scope)
+    response = Response(body, status)
+    response.raw_headers = headers
+    return response
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # registered for it
+    return _answer(error, request)
+
+
+async def _answer_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # registered for it
+    return _answer(refused_by_fastapi(error), request)
+
+
+_BY_STATUS: dict[int, type[ProblemError]] = {
+    400: MalformedBodyError,
+    403: ForbiddenError,
+    413: BodyTooLargeError,
+    415: MediaTypeError,
+}
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """Answer Starlette's own refusals, and those that an endpoint raises as `HTTPException`, as problems too."""
+    assert isinstance(error, HTTPException)  # registered for it
+    status, detail = error.status_code, str(error.detail)
+    if status == 404 and request.scope.get("route") is None:
+        return _answer(NoSuchPathError(), request)
+    if status == 405:
+        methods = ", ".join(allowed_methods(request.app, request.scope))
+        return _answer(MethodNotAllowedError(f"Allowed are: {methods}.", headers={"Allow": methods}), request)
+    if status == 401:
+        return _answer(UnauthenticatedError(detail), request)
+    problem = _BY_STATUS.get(status, _generic(status))(detail, headers=error.headers)
+    return _answer(problem, request)
+
+
+def _generic(status: int) -> type[ProblemError]:
+    """Any other status that an endpoint of the user's raises: `about:blank` in all but name (RFC 9457 §4.2.1)."""
+    title = HTTPException(status).detail
+    return type("EndpointError", (ProblemError,), {"code": f"HTTP{status}", "status": status, "title": title})

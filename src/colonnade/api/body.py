@@ -1,0 +1,91 @@
+"""From the body of a request to values: media type, JSON, schema; nothing is looked up yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from colonnade.api.problems import invalid_body
+from colonnade.core.errors import Fault, InvalidBodyError, MediaTypeError
+from colonnade.core.json import escape_pointer, parse_json
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Receive a whole body; its size is the middleware's concern.
+
+    Raises:
+        ClientDisconnect: the client went away before its end.
+    """
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        return message.get("body", b"")  # type: ignore[no-any-return]  # nearly every body comes in one piece
+    parts = []
+    while message["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+    raise ClientDisconnect
+
+
+def require_json(scope: Scope) -> None:
+    """Refuse a body that does not say it is JSON: browsers send forms to other sites unasked, JSON they do not.
+
+    Raises:
+        MediaTypeError: CLN121.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            if value == b"application/json":
+                return
+            media = value.split(b";", 1)[0].strip().lower()
+            if media == b"application/json" or (media.startswith(b"application/") and media.endswith(b"+json")):
+                return
+            break
+    raise MediaTypeError("The body is not declared to be JSON.")
+
+
+def parse_body(schema: type[BaseModel], body: bytes) -> BaseModel:
+    """Read a body by a schema.
+
+    Raises:
+        MalformedBodyError: CLN101.
+        InvalidBodyError: CLN201, every field that does not fit, unknown ones included.
+    """
+    value = parse_json(body)
+    if not isinstance(value, dict):
+        raise InvalidBodyError("The body must be an object.", faults=[Fault("object_expected", "An object.", pointer="")])
+    if schema.model_config.get("extra", "ignore") == "ignore":
+        _refuse_unknown(schema, value)
+    try:
+        return schema.model_validate(value)
+    except ValidationError as error:
+        raise invalid_body(error) from None
+
+
+def _refuse_unknown(schema: type[BaseModel], value: dict[str, Any]) -> None:
+    """A user's own schema may ignore what it does not know; a client would believe that it was stored."""
+    known = {name for key, field in schema.model_fields.items() for name in (key, field.alias) if name}
+    if unknown := [key for key in value if key not in known]:
+        faults = [
+            Fault("extra_forbidden", "There is no such field.", pointer=f"/{escape_pointer(key)}") for key in unknown
+        ]
+        raise InvalidBodyError("The body has fields that are not known.", faults=faults)
+
+
+def sent_values(parsed: BaseModel) -> dict[str, Any]:
+    """Give only what the client sent (S13)."""
+    return {name: getattr(parsed, name) for name in type(parsed).model_fields if name in parsed.model_fields_set}
+
+
+def all_values(parsed: BaseModel) -> dict[str, Any]:
+    """Give what the client sent and what the schema's own defaults add; the columns' defaults come later."""
+    return {
+        name: getattr(parsed, name)
+        for name, field in type(parsed).model_fields.items()
+        if name in parsed.model_fields_set or field.default not in (None, PydanticUndefined)
+    }

@@ -1,0 +1,33 @@
+"""Dependencies for the user's own endpoints: a session of the application's database, async or sync."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from colonnade.api.route import get_database
+from colonnade.database.database import Database
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+async def get_db(
+    request: Request, database: Annotated[Database, Depends(get_database)]
+) -> AsyncIterator[AsyncSession]:
+    """Give an `AsyncSession` of this request alone: rolled back unless the endpoint commits, closed always (S38, S47).
+
+    Commit in the endpoint, before it returns: what a dependency does after its `yield` comes after the response. On
+    SQLite a session of a GET takes no write lock, and can't write.
+    """
+    async with database.session(read_only=request.method in _SAFE) as session:
+        yield session
+
+
+def get_sync_db(request: Request, database: Annotated[Database, Depends(get_database)]) -> Iterator[Session]:
+    """Give a sync `Session` to an endpoint that is a plain `def`; it runs in FastAPI's thread pool (S25)."""
+    with database.sync_sessions() as session:
+        yield session

@@ -1,0 +1,145 @@
+"""What a resource's routes do: raw request in, reply out. One class an operation, each a few lines around a use case."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from starlette.types import Scope
+
+from colonnade.api.body import all_values, parse_body, require_json, sent_values
+from colonnade.api.reply import Reply, document_reply
+from colonnade.database.database import Database
+from colonnade.models.facts import TableFacts
+from colonnade.query.parse import ListRules, parse_list, read_id, refuse_parameters
+from colonnade.query.request import Condition
+from colonnade.services.blueprint import Blueprint
+from colonnade.services.reading import Reader
+from colonnade.services.writing import Writer
+
+Replacing = Literal[False, True, "partial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request on its way: ASGI's scope, the way to its body, and the database that it is for."""
+
+    scope: Scope
+    body: Callable[[], Awaitable[bytes]]
+    database: Database
+
+    @property
+    def id(self) -> str:
+        """The raw id of the path."""
+        return self.scope["path_params"]["id"]  # type: ignore[no-any-return]
+
+
+class Operation(Protocol):
+    """Anything that answers a call."""
+
+    async def __call__(self, call: Call) -> Reply:
+        """Answer, or raise a `ProblemError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListRows:
+    """GET of the collection, or of a row's own part of it when `within` names the foreign key."""
+
+    reader: Reader
+    rules: ListRules
+    within: str | None = None
+    owner: Reader | None = None
+
+    async def __call__(self, call: Call) -> Reply:
+        """Answer a page: 200."""
+        request = parse_list(call.scope["query_string"], self.rules)
+        if self.within is None or self.owner is None:
+            return Reply(200, (), await self.reader.page(call.database, request))
+        id = read_id(self.owner.blueprint.facts.identity, call.id)
+        await self.owner.get(call.database, id)
+        return Reply(200, (), await self.reader.page(call.database, request.within(Condition(self.within, "eq", (id,)))))
+
+
+@dataclass(frozen=True, slots=True)
+class GetRow:
+    """GET of one row."""
+
+    reader: Reader
+
+    async def __call__(self, call: Call) -> Reply:
+        """Answer the row with its entity tag: 200."""
+        refuse_parameters(call.scope["query_string"])
+        id = read_id(self.reader.blueprint.facts.identity, call.id)
+        return document_reply(200, await self.reader.get(call.database, id))
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRow:
+    """POST to the collection."""
+
+    writer: Writer
+
+    async def __call__(self, call: Call) -> Reply:
+        """Store a row and answer it with its place: 201, Location, ETag (RFC 9110 §9.3.3)."""
+        refuse_parameters(call.scope["query_string"])
+        require_json(call.scope)
+        values = all_values(parse_body(self.writer.blueprint.create, await call.body()))
+        created = await self.writer.create(call.database, values)
+        location = f"{call.scope['path']}/{created.id}".encode()
+        return document_reply(201, created, (b"location", location))
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRow:
+    """PATCH of one row."""
+
+    writer: Writer
+
+    async def __call__(self, call: Call) -> Reply:
+        """Change what was sent, and only that (RFC 7396): 200."""
+        refuse_parameters(call.scope["query_string"])
+        id = read_id(self.writer.blueprint.facts.identity, call.id)
+        require_json(call.scope)
+        values = sent_values(parse_body(self.writer.blueprint.update, await call.body()))
+        return document_reply(200, await self.writer.update(call.database, id, values))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRow:
+    """PUT of one row that is there already."""
+
+    writer: Writer
+
+    async def __call__(self, call: Call) -> Reply:
+        """Set every column that a client may set, to the body's value or the column's default: 200 (RFC 9110 §9.3.4)."""
+        refuse_parameters(call.scope["query_string"])
+        blueprint = self.writer.blueprint
+        id = read_id(blueprint.facts.identity, call.id)
+        require_json(call.scope)
+        sent = all_values(parse_body(blueprint.create, await call.body()))
+        values = {**_defaults(blueprint.facts, blueprint), **sent}
+        return document_reply(200, await self.writer.update(call.database, id, values, "replace"))
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRow:
+    """DELETE of one row."""
+
+    writer: Writer
+
+    async def __call__(self, call: Call) -> Reply:
+        """Remove it: 204, and 404 the second time."""
+        refuse_parameters(call.scope["query_string"])
+        await self.writer.delete(call.database, read_id(self.writer.blueprint.facts.identity, call.id))
+        return Reply(204)
+
+
+def _defaults(facts: TableFacts, blueprint: Blueprint) -> dict[str, Any]:
+    """Give what a row is when a client says nothing: of the columns that its schema knows."""
+    return {
+        key: column.default() if column.default else None
+        for key, column in facts.columns.items()
+        if key in blueprint.create.model_fields and not column.server_owned and (column.default or column.nullable)
+    }

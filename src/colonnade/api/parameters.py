@@ -1,0 +1,102 @@
+"""What OpenAPI says of a resource's parameters: each filter typed, each choice listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from colonnade.models.facts import ColumnFacts, Kind
+from colonnade.query.operators import LISTS
+from colonnade.query.parse import MAX_OFFSET, MAX_PAGE, Filter, ListRules
+
+_TYPES: dict[Kind, dict[str, Any]] = {
+    Kind.INTEGER: {"type": "integer"},
+    Kind.TEXT: {"type": "string"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.FLOAT: {"type": "number"},
+    Kind.DECIMAL: {"type": "number"},
+    Kind.DATETIME: {"type": "string", "format": "date-time"},
+    Kind.DATE: {"type": "string", "format": "date"},
+    Kind.TIME: {"type": "string", "format": "time"},
+    Kind.UUID: {"type": "string", "format": "uuid"},
+}
+
+_MEANINGS = {
+    "eq": "equals",
+    "ne": "differs from",
+    "lt": "is less than",
+    "lte": "is at most",
+    "gt": "is greater than",
+    "gte": "is at least",
+    "in": "is one of (comma list, at most 200)",
+    "nin": "is none of (comma list, at most 200)",
+    "between": "lies between two values, both included (comma list)",
+    "isnull": "is null",
+    "contains": "contains",
+    "icontains": "contains, without regard to case",
+    "startswith": "starts with",
+    "istartswith": "starts with, without regard to case",
+    "endswith": "ends with",
+}
+
+
+def id_parameter(column: ColumnFacts) -> dict[str, Any]:
+    """Describe the id in a path."""
+    schema = value_schema(column)
+    if column.kind is Kind.INTEGER and column.bounds is not None:
+        schema |= {"minimum": 1, "maximum": column.bounds[1]}
+    return {"name": "id", "in": "path", "required": True, "schema": schema}
+
+
+def list_parameters(rules: ListRules) -> list[dict[str, Any]]:
+    """Describe every parameter of a list."""
+    sorts = sorted(rules.sorts)
+    fixed = [
+        _query("page", {"type": "integer", "minimum": 1, "default": 1}, "Which page"),
+        _query("page_size", _size(rules.page_size), "Rows of a page"),
+        _query("skip", _offset(), "Rows to pass over, instead of `page`"),
+        _query("offset", _offset(), "Another name of `skip`"),
+        _query("limit", _size(100), "Rows to give, with `skip`"),
+        _query("count", {"type": "string", "enum": ["exact", "none"], "default": "exact"}, "Whether to count all rows"),
+    ]
+    if sorts:
+        keys = {"type": "string", "examples": [f"-{sorts[0]}"]}
+        fixed += [
+            _query("sort", keys, f"Comma list of fields, `-` for descending: {', '.join(sorts)}"),
+            _query("sort_by", {"type": "string", "enum": sorts}, "One field to sort by"),
+            _query("order", {"type": "string", "enum": ["desc", "asc"], "default": "desc"}, "Direction of `sort_by`"),
+        ]
+    return fixed + [_filter(name, rule) for name, rule in rules.filters.items()]
+
+
+def value_schema(column: ColumnFacts) -> dict[str, Any]:
+    """Give the JSON Schema of a column's value in a query or path."""
+    if column.kind is Kind.ENUM:
+        values: Any = _enums(column) if column.python_type is str else column.python_type
+        return {"type": "string", "enum": [getattr(value, "value", value) for value in values]}
+    return dict(_TYPES.get(column.kind, {"type": "string"}))
+
+
+def _enums(column: ColumnFacts) -> Any:
+    return getattr(column.column.type, "enums", ())
+
+
+def _filter(name: str, rule: Filter) -> dict[str, Any]:
+    if rule.operator == "isnull":
+        schema: dict[str, Any] = {"type": "boolean"}
+    elif rule.operator in LISTS:
+        schema = {"type": "string"}
+    else:
+        schema = value_schema(rule.column)
+    return _query(name, schema, f"`{rule.column.key}` {_MEANINGS[rule.operator]}")
+
+
+def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+
+
+def _size(default: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": default}
+
+
+def _offset() -> dict[str, Any]:
+    return {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0}

@@ -1,0 +1,87 @@
+"""Problem documents (RFC 9457): the one place where an error becomes an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+from starlette.types import Scope
+
+from colonnade.core.errors import Fault, InvalidBodyError, ProblemError
+from colonnade.core.json import dump_json, escape_pointer
+
+MEDIA_TYPE = "application/problem+json"
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class ProblemFault(BaseModel):
+    """One thing that is wrong with the request, and where."""
+
+    pointer: str | None = Field(None, description="JSON Pointer into the body", examples=["/price"])
+    parameter: str | None = Field(None, description="Name of the parameter")
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """A refusal or a failure, as RFC 9457 words it."""
+
+    type: str = Field(description="The page about this error", examples=["/errors/CLN400"])
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str = Field(description="Stable; never given to another error", examples=["CLN400"])
+    request_id: str | None = None
+    errors: list[ProblemFault] | None = None
+
+
+def problem_response(error: ProblemError, scope: Scope) -> tuple[int, RawHeaders, bytes]:
+    """Make the answer of an error.
+
+    Args:
+        error: what happened.
+        scope: of the request; its path and id stand in the document.
+
+    Returns:
+        Status, raw headers, body.
+    """
+    document: dict[str, Any] = {
+        "type": f"{scope.get('root_path', '')}/errors/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "instance": scope.get("path", ""),
+        "code": error.code,
+    }
+    if request_id := scope.get("state", {}).get("request_id"):
+        document["request_id"] = request_id
+    if error.faults:
+        document["errors"] = [fault.as_dict() for fault in error.faults]
+    body = dump_json(_encodable(document))
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
+    return error.status, headers, body
+
+
+def _encodable(value: Any) -> Any:
+    """Replace lone surrogates, which a path or a field's name may bring along and UTF-8 has no bytes for."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list) else value
+
+
+def invalid_body(error: ValidationError) -> InvalidBodyError:
+    """Tell what Pydantic found, each place as a JSON Pointer; never the rejected value, which may be a password."""
+    faults = [
+        Fault(
+            item["type"],
+            item["msg"],
+            pointer="".join(f"/{escape_pointer(str(part))}" for part in item["loc"]),
+        )
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return InvalidBodyError("The body does not fit.", faults=faults)

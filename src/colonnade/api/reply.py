@@ -1,0 +1,39 @@
+"""An answer before it is sent: status, raw headers, body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from starlette.types import Send
+
+from colonnade.services.reading import Document
+
+_JSON = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an operation answers."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
+
+    async def send(self, send: Send) -> None:
+        """Send it as two ASGI messages."""
+        length = () if self.status == 204 else (_JSON, (b"content-length", b"%d" % len(self.body)))
+        await send({"type": "http.response.start", "status": self.status, "headers": [*length, *self.headers]})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def document_reply(status: int, document: Document, *headers: tuple[bytes, bytes]) -> Reply:
+    """Answer one row, with its entity tag."""
+    return Reply(status, ((b"etag", entity_tag(document)), *headers), document.body)
+
+
+def entity_tag(document: Document) -> bytes:
+    """Make the strong entity tag of a row (RFC 9110 §8.8.3): its version, or a digest of its bytes where it has none."""
+    if document.version is not None:
+        return b'"%d"' % document.version
+    return b'"%s"' % blake2b(document.body, digest_size=12).hexdigest().encode()
