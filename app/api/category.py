@@ -1,0 +1,13 @@
+"""`/categories`, and the products of one category."""
+
+from app.api.product import products
+from app.models.category import Category
+from app.schemas.category import CategoryCreate, CategoryResponse, CategoryUpdate
+from colonnade import Listing, Resource
+
+categories = Resource(
+    Category,
+    schemas={"create": CategoryCreate, "update": CategoryUpdate, "response": CategoryResponse},
+    listing=Listing(filters=["name"], sorts=["id", "name"]),
+    parts={"products": (products, "category_id")},
+)

@@ -1,0 +1,14 @@
+"""`/orders`. There is no DELETE: an order is cancelled, which keeps the books and puts its products back into stock."""
+
+from app.models.order import Order
+from app.schemas.order import OrderCreate, OrderResponse, OrderUpdate
+from app.services.order import OrderService
+from colonnade import Listing, Resource
+
+orders = Resource(
+    Order,
+    schemas={"create": OrderCreate, "update": OrderUpdate, "response": OrderResponse},
+    listing=Listing(filters=["user_id", "status", "total"], sorts=["id", "created_at", "total"]),
+    service=OrderService(),
+    methods=("list", "create", "get", "update"),
+)

@@ -1,0 +1,15 @@
+"""`/products`; PUT takes a partial body too, as guide B's clients send it."""
+
+from app.models.product import Product
+from app.schemas.product import ProductCreate, ProductResponse, ProductUpdate
+from colonnade import Listing, Resource
+
+products = Resource(
+    Product,
+    schemas={"create": ProductCreate, "update": ProductUpdate, "response": ProductResponse},
+    listing=Listing(
+        filters=["name", "price", "quantity", "category_id"],
+        sorts=["id", "name", "price", "quantity", "created_at"],
+    ),
+    replace="partial",
+)

@@ -1,0 +1,1 @@
+"""What the whole application shares: settings, database, password hashing."""

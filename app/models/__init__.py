@@ -1,0 +1,10 @@
+"""The tables. Importing this package imports every model, so that `Base.metadata` knows all of them (S46)."""
+
+from app.models.category import Category
+from app.models.order import Order, OrderLine, OrderStatus
+from app.models.post import Post
+from app.models.product import Product
+from app.models.user import User, UserRole
+from app.models.user_profile import UserProfile
+
+__all__ = ["Category", "Order", "OrderLine", "OrderStatus", "Post", "Product", "User", "UserProfile", "UserRole"]

@@ -1,0 +1,39 @@
+"""Users: who writes posts and places orders."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from colonnade import Base, IntegerId, Timestamps, Versioned
+
+
+class UserRole(enum.StrEnum):
+    """What a user is to this shop; no client chooses its own."""
+
+    USER = "user"
+    STAFF = "staff"
+    ADMIN = "admin"
+
+
+class User(IntegerId, Timestamps, Versioned, Base):
+    """A person with an account."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        Index(None, "created_at"),
+        # Reads off one role, newest first; `role` or `is_active` alone would tell too few rows apart.
+        Index(None, "role", "created_at"),
+    )
+
+    email: Mapped[str] = mapped_column(String(254), unique=True, index=True)
+    username: Mapped[str] = mapped_column(String(50), unique=True, index=True)
+    full_name: Mapped[str | None] = mapped_column(String(100))
+    bio: Mapped[str | None] = mapped_column(String(500))
+    role: Mapped[UserRole] = mapped_column(default=UserRole.USER)
+    is_active: Mapped[bool] = mapped_column(default=True)
+    hashed_password: Mapped[str] = mapped_column(String(255))
+    last_login_at: Mapped[datetime | None] = mapped_column(info={"server_owned": True})

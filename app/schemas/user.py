@@ -1,0 +1,60 @@
+"""Users on the wire (S9, S10, S11): a password comes in, and nothing of it ever goes out."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, EmailStr, Field, SecretStr
+
+from app.models.user import UserRole
+from app.schemas.shape import Body, Row, unsent
+from colonnade import Email
+
+
+def _require_letter_and_digit(password: SecretStr) -> SecretStr:
+    text = password.get_secret_value()
+    if not any(sign.isalpha() for sign in text) or not any(sign.isdigit() for sign in text):
+        raise ValueError("a password needs at least one letter and one digit")
+    return password
+
+
+Username = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_]{3,50}$", min_length=3, max_length=50, examples=["ada_l"])]
+FullName = Annotated[str, Field(max_length=100, examples=["Ada Lovelace"])]
+Bio = Annotated[str, Field(max_length=500, examples=["Writes about engines."])]
+Password = Annotated[
+    SecretStr,
+    Field(min_length=8, max_length=128, description="At least one letter and one digit.", examples=["analytical-1843"]),
+    AfterValidator(_require_letter_and_digit),
+]
+
+
+class UserCreate(Body):
+    """A new account."""
+
+    email: Annotated[Email, Field(examples=["ada@example.com"])]
+    username: Username
+    password: Password
+    full_name: FullName | None = None
+
+
+class UserUpdate(Body):
+    """What may change of an account; whatever is left out stays as it is."""
+
+    full_name: FullName | None = None
+    bio: Bio | None = None
+    is_active: bool = unsent()
+
+
+class UserResponse(Row):
+    """An account as everybody may see it."""
+
+    id: int = Field(examples=[1])
+    email: EmailStr = Field(examples=["ada@example.com"])
+    username: str = Field(examples=["ada_l"])
+    full_name: str | None = Field(examples=["Ada Lovelace"])
+    bio: str | None = Field(examples=["Writes about engines."])
+    role: UserRole
+    is_active: bool
+    version: int = Field(description="Goes up by one with every change.", examples=[1])
+    last_login_at: datetime | None
+    created_at: datetime
+    updated_at: datetime

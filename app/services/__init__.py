@@ -1,0 +1,1 @@
+"""The rules of the resources that have some; whoever has none needs no file here."""
