@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, EmailStr, Field, SecretStr
+from pydantic_core import PydanticCustomError
 
 from app.models.user import UserRole
 from app.schemas.shape import Body, Row, unsent
@@ -13,7 +14,7 @@ from colonnade import Email
 def _require_letter_and_digit(password: SecretStr) -> SecretStr:
     text = password.get_secret_value()
     if not any(sign.isalpha() for sign in text) or not any(sign.isdigit() for sign in text):
-        raise ValueError("a password needs at least one letter and one digit")
+        raise PydanticCustomError("password_too_simple", "A password needs at least one letter and one digit")
     return password
 
 

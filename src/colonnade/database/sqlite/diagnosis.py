@@ -42,6 +42,8 @@ def diagnose(error: BaseException) -> Diagnosis | None:
         return Diagnosis(Cause.CONTENTION)
     code = getattr(error, "sqlite_errorcode", 0)
     cause = _CAUSES.get(code) or _CAUSES.get(code & _FAMILY)
+    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER and str(error).startswith("FOREIGN KEY"):
+        cause = Cause.STILL_REFERENCED  # ON DELETE RESTRICT is made of a trigger; a user's own says something else
     if cause is None:
         return None
     subject = found[1] if (found := _SUBJECT.search(str(error))) else ""
