@@ -75,6 +75,7 @@ async def test_a_keyed_read_stays_on_the_loops_thread(driver: SQLiteDriver, monk
 
 async def test_a_short_read_is_never_stopped(driver: SQLiteDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     """The budget is each run's own, though SQLite counts a prepared statement's steps over all its runs."""
+    monkeypatch.setattr("colonnade.database.sqlite.reader._LONG_HERE", 60.0)
     on_threads = counting_threads(driver, monkeypatch)
     for number in range(3000):
         await driver.fetch(Statement(BY_KEY, (number,)))
@@ -134,10 +135,34 @@ async def test_more_long_reads_than_threads_all_answer(driver: SQLiteDriver) -> 
 async def test_counting_a_table_starts_on_a_thread(driver: SQLiteDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     """`count(*)` is one step that no budget stops: it runs on a thread first, and comes back once it was quick."""
     on_threads = counting_threads(driver, monkeypatch)
+    monkeypatch.setattr("colonnade.database.sqlite.pace._QUICK", 60.0)
     count = Statement("SELECT count(*) FROM things", ())
     for _ in range(3):
         assert await driver.fetch(count) == [(1000,)]
     assert on_threads == [count.sql]
+
+
+async def test_what_takes_long_in_few_steps_goes_to_a_thread(
+    driver: SQLiteDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that the budget does not see, long twice in a row, runs on a thread until it is quick there."""
+    on_threads = counting_threads(driver, monkeypatch)
+    monkeypatch.setattr("colonnade.database.sqlite.pace._QUICK", 60.0)
+    monkeypatch.setattr("colonnade.database.sqlite.reader._LONG_HERE", 0.0)
+    for _ in range(3):
+        await driver.fetch(Statement(BY_KEY, (1,)))
+    assert on_threads == [BY_KEY]
+    await driver.fetch(Statement(BY_KEY, (1,)))
+    assert on_threads == [BY_KEY]
+
+
+async def test_one_long_read_is_forgiven(driver: SQLiteDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that took long once, and was quick after that, stays where it stands."""
+    on_threads = counting_threads(driver, monkeypatch)
+    for long in (0.0, 60.0) * 3:
+        monkeypatch.setattr("colonnade.database.sqlite.reader._LONG_HERE", long)
+        await driver.fetch(Statement(BY_KEY, (1,)))
+    assert on_threads == []
 
 
 async def test_no_read_keeps_the_log_from_being_reset(driver: SQLiteDriver, path: Path) -> None:

@@ -23,6 +23,7 @@ after any number of steps, one included.
 
 _HOLD = 10.0  # seconds that a text which overran is kept away from the loop's thread
 _QUICK = 0.0005  # seconds of CPU below which a statement on a thread may come back
+_SUSPECTED = -1.0  # stands for a time: the text may run where it stands, but took long there the last time
 _TEXTS = 1024  # texts remembered
 
 
@@ -81,6 +82,13 @@ class Pace:
     def unstoppable(self, sql: str) -> float:
         """Note that no budget can stop the text: it comes back only once it was quick on a thread."""
         return self._note(sql, math.inf)
+
+    def long_here(self, sql: str) -> float:
+        """Note that the text took long where it stood; the second time in a row it is taken for unstoppable.
+
+        Once may have been the operating system's doing, which gave the processor to somebody else.
+        """
+        return self._note(sql, math.inf if self._until.get(sql) == _SUSPECTED else _SUSPECTED)
 
     def ran_on_thread(self, sql: str, cpu_seconds: float) -> None:
         """Note how long the text took on a thread."""

@@ -17,7 +17,7 @@ from colonnade.database.sqlite.connection import Connect, is_busy, is_interrupte
 from colonnade.database.sqlite.pace import Budget, Pace
 from colonnade.database.sqlite.threads import Rows, ThreadedReads
 
-_LONG_HERE = 0.002  # seconds on the loop's thread after which a statement that no budget stopped is moved to a thread
+_LONG_HERE = 0.002  # seconds on the loop's thread that are long for a statement which no budget stopped
 
 
 class _Here(NamedTuple):
@@ -86,7 +86,9 @@ class Reader:
             self._pace.overran(sql)
             return None
         if time.monotonic() - began > _LONG_HERE:
-            self._pace.unstoppable(sql)
+            self._pace.long_here(sql)
+        elif until < 0.0:
+            self._pace.short(sql)
         return rows
 
     def _examine(self, here: _Here, statement: Statement) -> float:

@@ -173,7 +173,7 @@ class Writer:
         return calls
 
     async def _store(self, desk: Desk, calls: list[_Call]) -> None:
-        assert self._worker is not None  # noqa: S101  (opened together with the desk)
+        assert self._worker is not None  # opened together with the desk
         changes = [call.change for call in calls]
         try:
             results = self._run_here(desk, changes)
