@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.util.concurrency import in_greenlet
 
 from colonnade.core.settings import PoolSettings
+from colonnade.database.lending import LendingPool
 
 _POSTGRESQL = {
     "timezone": "UTC",
@@ -40,6 +40,7 @@ def pool_options(url: sa.URL, pool: PoolSettings) -> dict[str, Any]:
         "pool_recycle": pool.recycle,
     }
     if url.drivername == "postgresql+asyncpg":
+        options["poolclass"] = LendingPool
         options["connect_args"] = {"server_settings": _POSTGRESQL, "timeout": 5}
     elif backend == "postgresql":
         session = " ".join(f"-c {name}={value}" for name, value in _POSTGRESQL.items())
@@ -65,8 +66,7 @@ def watch_pool(engine: sa.Engine, pool: PoolSettings) -> None:
         if closed is not None and closed():
             raise DisconnectionError
         idle = time.monotonic() - record.info.get("idle_since", 0.0)
-        # The compiled way borrows without a greenlet and can't wait for an answer; it repeats a read that failed instead.
-        if idle > IDLE_SECONDS and "idle_since" in record.info and (not dialect.is_async or in_greenlet()):
+        if idle > IDLE_SECONDS and "idle_since" in record.info:
             try:
                 dialect.do_ping(connection)
             except dialect.loaded_dbapi.Error as error:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from colonnade.core.errors import Fault, InvalidParameterError, MalformedQueryError
 from colonnade.models.facts import ColumnFacts, TableFacts
@@ -75,19 +75,25 @@ def parse_query(query: bytes) -> dict[str, str]:
         MalformedQueryError: CLN100, not UTF-8 (RFC 3986 §2.5), or more than 100 parameters.
         InvalidParameterError: CLN200, a parameter that stands twice.
     """
+    parts = [part.partition(b"=") for part in query.split(b"&", MAX_PARAMETERS + 1) if part]
+    if len(parts) > MAX_PARAMETERS:
+        raise MalformedQueryError(f"The query string has more than {MAX_PARAMETERS} parameters.")
     try:
-        pairs = parse_qsl(
-            query.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
-        )
+        # Nearly every query is plain text; only what is escaped goes through the slower decoding.
+        decode = _unescape if b"%" in query or b"+" in query else bytes.decode
+        pairs = [(decode(name), decode(value)) for name, _, value in parts]
     except UnicodeDecodeError:
         raise MalformedQueryError("The query string is not UTF-8.") from None
-    except ValueError:
-        raise MalformedQueryError(f"The query string has more than {MAX_PARAMETERS} parameters.") from None
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         _refuse(next(name for name in names if names.count(name) > 1), "repeated", "The parameter stands twice.")
     return found
+
+
+def _unescape(text: bytes) -> str:
+    """Decode one name or value of `application/x-www-form-urlencoded` (https://url.spec.whatwg.org/#urlencoded-parsing)."""
+    return unquote_to_bytes(text.replace(b"+", b" ")).decode()
 
 
 def parse_list(query: bytes, rules: ListRules) -> ReadRequest:
