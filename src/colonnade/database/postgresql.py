@@ -136,6 +136,7 @@ _CAUSES = {
     "23505": Cause.UNIQUE,
     "23P01": Cause.UNIQUE,
     "23503": Cause.REFERENCE,
+    "23001": Cause.STILL_REFERENCED,
     "23514": Cause.CHECK,
     "23502": Cause.NOT_NULL,
     "22001": Cause.MISFIT,
