@@ -1,0 +1,30 @@
+"""The reference application on a fresh database, asked as a client asks it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.main import build
+from colonnade import Base, Database, Settings
+from tests.shop import HOST
+
+
+@pytest.fixture
+async def shop_app(database_url: str) -> AsyncIterator[FastAPI]:
+    """The reference application, started, on an empty database."""
+    settings = Settings(env="test", _env_file=None)  # type: ignore[call-arg]  # pydantic-settings takes it
+    app = build(settings, Database(database_url, pool=settings.pool, metadata=Base.metadata))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def shop(shop_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of it; paths are relative to `/api/`."""
+    transport = httpx.ASGITransport(shop_app)
+    async with httpx.AsyncClient(transport=transport, base_url=f"{HOST}/api/") as client:
+        yield client

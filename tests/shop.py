@@ -1,0 +1,41 @@
+"""Making what a test of the reference application needs, by its own API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+HOST = "http://shop.test"
+PASSWORD = "analytical-1843"
+
+Json = dict[str, Any]
+
+
+async def create(shop: httpx.AsyncClient, path: str, **values: Any) -> Json:
+    """POST a body and give the row of a 201."""
+    answer = await shop.post(path, json=values)
+    assert answer.status_code == 201, answer.text
+    row: Json = answer.json()
+    return row
+
+
+async def new_user(shop: httpx.AsyncClient, name: str = "ada") -> Json:
+    """Make a user."""
+    return await create(shop, "users", email=f"{name}@example.com", username=name, password=PASSWORD, full_name="Ada L")
+
+
+async def new_product(shop: httpx.AsyncClient, name: str = "Lamp", price: float = 19.9, quantity: int = 10) -> Json:
+    """Make a product with a stock."""
+    return await create(shop, "products", name=name, price=price, quantity=quantity)
+
+
+def line(product: Json, quantity: int = 1) -> Json:
+    """Give one line of an order."""
+    return {"product_id": product["id"], "quantity": quantity}
+
+
+def faults(answer: httpx.Response) -> list[tuple[str, str]]:
+    """Give the places and codes of a problem document, which must be one."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    return [(fault.get("pointer") or fault.get("parameter"), fault["code"]) for fault in answer.json()["errors"]]
