@@ -5,7 +5,18 @@ from decimal import Decimal
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from colonnade import Base, Database, ExactDecimal, IntegerId, Listing, Resource, Timestamps, Versioned, create_app
+from colonnade import (
+    Base,
+    Database,
+    ExactDecimal,
+    IntegerId,
+    Listing,
+    Resource,
+    Routes,
+    Timestamps,
+    Versioned,
+    create_app,
+)
 
 
 class Item(IntegerId, Timestamps, Versioned, Base):
@@ -22,7 +33,7 @@ class Item(IntegerId, Timestamps, Versioned, Base):
 items = Resource(
     Item,
     listing=Listing(filters=["status", "category", "price"], sorts=["created_at", "name", "price"]),
-    replace="partial",
+    routes=Routes(replace="partial"),
 )
 
 app = create_app([items], database=Database("sqlite:///items.db", metadata=Base.metadata), title="Items")

@@ -3,12 +3,12 @@
 from app.models.order import Order
 from app.schemas.order import OrderCreate, OrderResponse, OrderUpdate
 from app.services.order import OrderService
-from colonnade import Listing, Resource
+from colonnade import Listing, Resource, Routes, Schemas
 
 orders = Resource(
     Order,
-    schemas={"create": OrderCreate, "update": OrderUpdate, "response": OrderResponse},
+    schemas=Schemas(create=OrderCreate, update=OrderUpdate, response=OrderResponse),
     listing=Listing(filters=["user_id", "status", "total"], sorts=["id", "created_at", "total"]),
     service=OrderService(),
-    methods=("list", "create", "get", "update"),
+    routes=Routes(methods=("list", "create", "get", "update")),
 )

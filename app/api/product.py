@@ -2,14 +2,14 @@
 
 from app.models.product import Product
 from app.schemas.product import ProductCreate, ProductResponse, ProductUpdate
-from colonnade import Listing, Resource
+from colonnade import Listing, Resource, Routes, Schemas
 
 products = Resource(
     Product,
-    schemas={"create": ProductCreate, "update": ProductUpdate, "response": ProductResponse},
+    schemas=Schemas(create=ProductCreate, update=ProductUpdate, response=ProductResponse),
     listing=Listing(
         filters=["name", "price", "quantity", "category_id"],
         sorts=["id", "name", "price", "quantity", "created_at"],
     ),
-    replace="partial",
+    routes=Routes(replace="partial"),
 )

@@ -4,12 +4,12 @@ from app.api.post import posts
 from app.models.user import User
 from app.schemas.user import UserCreate, UserResponse, UserUpdate
 from app.services.user import UserService
-from colonnade import Listing, Resource
+from colonnade import Listing, Resource, Routes, Schemas
 
 users = Resource(
     User,
-    schemas={"create": UserCreate, "update": UserUpdate, "response": UserResponse},
+    schemas=Schemas(create=UserCreate, update=UserUpdate, response=UserResponse),
     listing=Listing(filters=["role", "is_active"], sorts=["id", "created_at", "username"]),
     service=UserService(),
-    parts={"posts": (posts, "user_id")},
+    routes=Routes(parts={"posts": (posts, "user_id")}),
 )

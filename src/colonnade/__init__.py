@@ -3,29 +3,52 @@
 Everything that an application needs is here; what is not here may change without notice.
 """
 
-from colonnade.api.application import create_app, install
-from colonnade.api.dependencies import get_db, get_sync_db
-from colonnade.api.resource import Listing, Resource
-from colonnade.api.route import get_database
-from colonnade.core.errors import (
-    ColonnadeError,
-    ConflictError,
-    DeclarationError,
-    Fault,
-    ForbiddenError,
-    NotFoundError,
-    ProblemError,
-    RuleError,
-    UnauthenticatedError,
-    UniqueError,
-)
-from colonnade.core.settings import PoolSettings, Settings, load_settings, settings_or_exit
-from colonnade.database import Database, UnitOfWork
-from colonnade.models.base import Base
-from colonnade.models.mixins import IntegerId, Timestamps, UUIDv7Id, Versioned, utc_now
-from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
-from colonnade.schemas.derive import Email, ExactNumber
-from colonnade.services.hooks import Change, Service
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from colonnade.api.application import create_app, install
+    from colonnade.api.dependencies import get_db, get_sync_db
+    from colonnade.api.resource import Listing, Resource, Routes, Schemas
+    from colonnade.api.route import get_database
+    from colonnade.core.errors import (
+        ColonnadeError,
+        ConflictError,
+        DeclarationError,
+        Fault,
+        ForbiddenError,
+        NotFoundError,
+        ProblemError,
+        RuleError,
+        UnauthenticatedError,
+        UniqueError,
+    )
+    from colonnade.core.settings import PoolSettings, Settings, load_settings, settings_or_exit
+    from colonnade.database import Database, UnitOfWork
+    from colonnade.models.base import Base
+    from colonnade.models.mixins import IntegerId, Timestamps, UUIDv7Id, Versioned, utc_now
+    from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
+    from colonnade.schemas.derive import Email, ExactNumber
+    from colonnade.services.hooks import Change, Service
+
+# Where each name is found when it is first asked for: `colonnade --help` needs none of them, and the web and the
+# database take a second to import.
+_ROOMS = {
+    "colonnade.api.application": "create_app install",
+    "colonnade.api.dependencies": "get_db get_sync_db",
+    "colonnade.api.resource": "Listing Resource Routes Schemas",
+    "colonnade.api.route": "get_database",
+    "colonnade.core.errors": "ColonnadeError ConflictError DeclarationError Fault ForbiddenError "
+    "NotFoundError ProblemError RuleError UnauthenticatedError UniqueError",
+    "colonnade.core.settings": "PoolSettings Settings load_settings settings_or_exit",
+    "colonnade.database": "Database UnitOfWork",
+    "colonnade.models.base": "Base",
+    "colonnade.models.mixins": "IntegerId Timestamps UUIDv7Id Versioned utc_now",
+    "colonnade.models.types": "BigId ExactDecimal JsonDocument UTCDateTime value_enum",
+    "colonnade.schemas.derive": "Email ExactNumber",
+    "colonnade.services.hooks": "Change Service",
+}
+_PLACES = {name: module for module, names in _ROOMS.items() for name in names.split()}
 
 __all__ = [
     "Base",
@@ -47,7 +70,9 @@ __all__ = [
     "PoolSettings",
     "ProblemError",
     "Resource",
+    "Routes",
     "RuleError",
+    "Schemas",
     "Service",
     "Settings",
     "Timestamps",
@@ -67,3 +92,11 @@ __all__ = [
     "utc_now",
     "value_enum",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_PLACES[name]), name)
+    return value

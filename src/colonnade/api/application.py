@@ -33,7 +33,7 @@ from colonnade.core.errors import (
     ProblemError,
     UnauthenticatedError,
 )
-from colonnade.core.settings import Settings
+from colonnade.core.settings import Settings, settings_or_exit
 from colonnade.database.database import Database
 from colonnade.models.base import Base
 
@@ -64,7 +64,7 @@ def create_app(
         The application: routes, documentation pages, health, middleware and error handlers in place. In development and
         test the tables of a database that has none are created when it starts; elsewhere that is what migrations are for.
     """
-    settings = settings or Settings()
+    settings = settings or settings_or_exit(Settings)
     database = database or Database(
         settings.database_url.get_secret_value(), pool=settings.pool, echo=settings.sql_echo, metadata=Base.metadata
     )

@@ -58,7 +58,9 @@ def parse_body(schema: type[BaseModel], body: bytes) -> BaseModel:
     """
     value = parse_json(body)
     if not isinstance(value, dict):
-        raise InvalidBodyError("The body must be an object.", faults=[Fault("object_expected", "An object.", pointer="")])
+        raise InvalidBodyError(
+            "The body must be an object.", faults=[Fault("object_expected", "An object.", pointer="")]
+        )
     if schema.model_config.get("extra", "ignore") == "ignore":
         _refuse_unknown(schema, value)
     try:

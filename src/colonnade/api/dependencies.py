@@ -15,9 +15,7 @@ from colonnade.database.database import Database
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-async def get_db(
-    request: Request, database: Annotated[Database, Depends(get_database)]
-) -> AsyncIterator[AsyncSession]:
+async def get_db(request: Request, database: Annotated[Database, Depends(get_database)]) -> AsyncIterator[AsyncSession]:
     """Give an `AsyncSession` of this request alone: rolled back unless the endpoint commits, closed always (S38, S47).
 
     Commit in the endpoint, before it returns: what a dependency does after its `yield` comes after the response. On

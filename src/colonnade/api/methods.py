@@ -56,5 +56,3 @@ async def _answer_options(scope: Scope, send: Send) -> None:
         status, headers, body = 204, [(b"allow", ", ".join(methods).encode())], b""
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-

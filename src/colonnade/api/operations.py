@@ -59,7 +59,9 @@ class ListRows:
             return Reply(200, (), await self.reader.page(call.database, request))
         id = read_id(self.owner.blueprint.facts.identity, call.id)
         await self.owner.get(call.database, id)
-        return Reply(200, (), await self.reader.page(call.database, request.within(Condition(self.within, "eq", (id,)))))
+        return Reply(
+            200, (), await self.reader.page(call.database, request.within(Condition(self.within, "eq", (id,))))
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Request, Response
@@ -56,83 +56,78 @@ class Listing:
     page_size: int = 10
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """Where a resource stands and which operations it has.
+
+    Attributes:
+        path: without slashes; the table's name in kebab-case when empty.
+        plural: the key of its lists; the path in snake_case when empty.
+        methods: which operations there are.
+        replace: PUT too: True for a full replacement, "partial" to take it as PATCH.
+        parts: path of a sub-list -> (resource, foreign key): `{"posts": (posts, "user_id")}` is `GET /{id}/posts`.
+        dependencies: FastAPI dependencies of every route, e.g. who may; they send it FastAPI's ordinary way.
+        tags: of OpenAPI; the path when there are none.
+    """
+
+    path: str = ""
+    plural: str = ""
+    methods: Sequence[Method] = METHODS
+    replace: Replacing = False
+    parts: Mapping[str, tuple[Resource, str]] = field(default_factory=dict)
+    dependencies: Sequence[DependsMarker] = ()
+    tags: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schemas:
+    """What the wire takes and shows; what is not given is derived from the model."""
+
+    create: type[BaseModel] | None = None
+    update: type[BaseModel] | None = None
+    response: type[BaseModel] | None = None
+
+
 class Resource:
     """A table served as a REST resource; `router` is an ordinary `APIRouter` for `include_router`.
 
     Args:
         model: mapped to one table with a primary key of one column.
-        schemas: any of `create`, `update` and `response`; those that are not given are derived from the model.
+        schemas: of its bodies and responses.
         listing: filters, sorts and page size of its list.
         service: its rules; see `Service`.
-        path: its path, `/`-less; the table's name in kebab-case when not given.
-        plural: the key of its lists; the path in snake_case when not given.
-        methods: which operations there are.
-        replace: PUT too: True for a full replacement, "partial" to take it as PATCH.
-        parts: path of a sub-list -> (resource, foreign key): `{"posts": (posts, "user_id")}` is `GET /{id}/posts`.
-        dependencies: FastAPI dependencies of every route, e.g. who may; they send it FastAPI's ordinary way.
-        tags: of OpenAPI; the path when not given.
+        routes: where it stands, and which operations it has.
 
     Raises:
-        DeclarationError: a name is no column, or a schema misses what the table needs.
+        DeclarationError: a name is no column, or the table is not one that can be served.
     """
 
     def __init__(
         self,
         model: type[DeclarativeBase],
         *,
-        schemas: Mapping[Literal["create", "update", "response"], type[BaseModel]] | None = None,
+        schemas: Schemas | None = None,
         listing: Listing | None = None,
         service: Service | None = None,
-        path: str | None = None,
-        plural: str | None = None,
-        methods: Sequence[Method] = METHODS,
-        replace: Replacing = False,
-        parts: Mapping[str, tuple[Resource, str]] | None = None,
-        dependencies: Sequence[DependsMarker] = (),
-        tags: Sequence[str] | None = None,
+        routes: Routes | None = None,
     ) -> None:
         facts = read_facts(model)
-        given = schemas or {}
-        self.path = (path or facts.table.name.replace("_", "-")).strip("/")
-        self.blueprint = Blueprint(
-            plural=plural or self.path.replace("-", "_"),
-            facts=facts,
-            create=given.get("create") or derive_create(facts),
-            update=given.get("update") or derive_update(facts),
-            response=given.get("response") or derive_response(facts),
-            service=service or Service(),
-        )
+        routes = routes or Routes()
+        self.path = (routes.path or facts.table.name.replace("_", "-")).strip("/")
+        create, update, response = _complete(schemas or Schemas(), facts)
+        plural = routes.plural or self.path.replace("-", "_")
+        self.blueprint = Blueprint(plural, facts, create, update, response, service or Service())
         self.rules = _rules(facts, listing or Listing())
         self.reader = Reader(self.blueprint)
         self.writer = Writer(self.blueprint, self.reader)
         self.router = APIRouter(
-            prefix=f"/{self.path}", tags=list(tags or [self.path]), dependencies=list(dependencies),
+            prefix=f"/{self.path}",
+            tags=list(routes.tags or [self.path]),
+            dependencies=list(routes.dependencies),
             redirect_slashes=False,
-        )  # fmt: skip
-        self._add_routes(frozenset(methods), replace, parts or {})
-
-    def _add_routes(
-        self, methods: frozenset[str], replace: Replacing, parts: Mapping[str, tuple[Resource, str]]
-    ) -> None:
-        blueprint, name = self.blueprint, self.blueprint.label
-        if "list" in methods:
-            self._add("GET", "", ListRows(self.reader, self.rules), f"List {blueprint.plural}", self.page_schema())
-        if "create" in methods:
-            self._add("POST", "", CreateRow(self.writer), f"Create {name}", blueprint.response, blueprint.create)
-        if "get" in methods:
-            self._add("GET", "/{id}", GetRow(self.reader), f"Get {name}", blueprint.response)
-        if "update" in methods:
-            self._add("PATCH", "/{id}", UpdateRow(self.writer), f"Change {name}", blueprint.response, blueprint.update)
-        if replace == "partial":
-            self._add("PUT", "/{id}", UpdateRow(self.writer), f"Change {name} by PUT", blueprint.response, blueprint.update)
-        elif replace:
-            self._add("PUT", "/{id}", ReplaceRow(self.writer), f"Replace {name}", blueprint.response, blueprint.create)
-        if "delete" in methods:
-            self._add("DELETE", "/{id}", DeleteRow(self.writer), f"Delete {name}")
-        for path, (part, key) in parts.items():
-            rows = ListRows(part.reader, part.rules, within=key, owner=self.reader)
-            summary = f"List {part.blueprint.plural} of one {name}"
-            self._add("GET", f"/{{id}}/{path}", rows, summary, part.page_schema(), rules=part.rules)
+        )
+        for endpoint in self._endpoints(routes):
+            self._add(endpoint)
 
     def page_schema(self) -> type[BaseModel]:
         """Make the schema of a list: the rows under the plural name, and the paging in either mode's words."""
@@ -143,39 +138,70 @@ class Resource:
         }
         return create_model(f"{blueprint.label}List", **fields)
 
-    def _add(
-        self,
-        method: str,
-        path: str,
-        operation: Operation,
-        summary: str,
-        shown: type[BaseModel] | None = None,
-        body: type[BaseModel] | None = None,
-        *,
-        rules: ListRules | None = None,
-    ) -> None:
-        parameters = [id_parameter(self.blueprint.facts.identity)] if path else []
-        if isinstance(operation, ListRows):
-            parameters += list_parameters(rules or self.rules)
+    def _endpoints(self, routes: Routes) -> Iterator[Endpoint]:
+        reader, writer, name = self.reader, self.writer, self.blueprint.label
+        create, update, shown = self.blueprint.create, self.blueprint.update, self.blueprint.response
+        plural, page = self.blueprint.plural, self.page_schema()
+        every: dict[Method, Endpoint] = {
+            "list": Endpoint("GET", "", ListRows(reader, self.rules), f"List {plural}", page),
+            "create": Endpoint("POST", "", CreateRow(writer), f"Create {name}", shown, create),
+            "get": Endpoint("GET", "/{id}", GetRow(reader), f"Get {name}", shown),
+            "update": Endpoint("PATCH", "/{id}", UpdateRow(writer), f"Change {name}", shown, update),
+            "delete": Endpoint("DELETE", "/{id}", DeleteRow(writer), f"Delete {name}"),
+        }
+        yield from (endpoint for method, endpoint in every.items() if method in routes.methods)
+        if routes.replace == "partial":
+            yield Endpoint("PUT", "/{id}", UpdateRow(writer), f"Change {name} by PUT", shown, update)
+        elif routes.replace:
+            yield Endpoint("PUT", "/{id}", ReplaceRow(writer), f"Replace {name}", shown, create)
+        for path, (part, key) in routes.parts.items():
+            rows = ListRows(part.reader, part.rules, within=key, owner=reader)
+            yield Endpoint("GET", f"/{{id}}/{path}", rows, f"List {path} of one {name}", part.page_schema())
+
+    def _add(self, endpoint: Endpoint) -> None:
+        parameters = [id_parameter(self.blueprint.facts.identity)] if endpoint.path else []
+        if isinstance(endpoint.operation, ListRows):
+            parameters += list_parameters(endpoint.operation.rules)
+        place = endpoint.path.replace("/", "_").replace("{id}", "one")
         self.router.add_api_route(
-            path,
-            _endpoint(operation, body),
-            methods=[method],
-            status_code={"POST": 201, "DELETE": 204}.get(method, 200),
-            response_model=shown,
-            summary=summary,
-            description=(type(operation).__call__.__doc__ or "").strip(),
-            name=f"{method.lower()}_{self.blueprint.plural}{path.replace('/', '_').replace('{id}', 'one')}",
-            responses=_problems(has_id=bool(path), writes=method != "GET", has_body=body is not None),
+            endpoint.path,
+            _function(endpoint.operation, endpoint.body),
+            methods=[endpoint.method],
+            status_code={"POST": 201, "DELETE": 204}.get(endpoint.method, 200),
+            response_model=endpoint.shown,
+            summary=endpoint.summary,
+            description=(type(endpoint.operation).__call__.__doc__ or "").strip(),
+            name=f"{endpoint.method.lower()}_{self.blueprint.plural}{place}",
+            responses=_problems(endpoint),
             openapi_extra={"parameters": parameters},
             route_class_override=ResourceRoute,
         )
         route = self.router.routes[-1]
         assert isinstance(route, ResourceRoute)  # it was just added as one
-        route.operation = operation
+        route.operation = endpoint.operation
 
 
-def _endpoint(operation: Operation, body: type[BaseModel] | None) -> Callable[..., Any]:
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One route of a resource: its place, what it does, and what OpenAPI says of it."""
+
+    method: str
+    path: str
+    operation: Operation
+    summary: str
+    shown: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+
+
+def _complete(given: Schemas, facts: TableFacts) -> tuple[type[BaseModel], type[BaseModel], type[BaseModel]]:
+    return (
+        given.create or derive_create(facts),
+        given.update or derive_update(facts),
+        given.response or derive_response(facts),
+    )
+
+
+def _function(operation: Operation, body: type[BaseModel] | None) -> Callable[..., Any]:
     """Make the endpoint of FastAPI's ordinary way; its signature also tells OpenAPI of the body."""
     if body is None:
 
@@ -208,11 +234,12 @@ def _rules(facts: TableFacts, listing: Listing) -> ListRules:
     )
 
 
-def _problems(*, has_id: bool, writes: bool, has_body: bool) -> dict[int | str, dict[str, Any]]:
+def _problems(endpoint: Endpoint) -> dict[int | str, dict[str, Any]]:
+    writes, has_body = endpoint.method != "GET", endpoint.body is not None
     told = {422: "Values that do not fit", 503: "The database is away or too busy"}
     if not writes or has_body:
         told[400] = "A query or body that can't be read"
-    if has_id:
+    if endpoint.path:
         told[404] = "No such row"
     if writes:
         told[409] = "Refused by the rows that are stored"

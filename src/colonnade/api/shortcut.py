@@ -7,7 +7,6 @@ whatever a route of the user's own would have got first, goes on to FastAPI's ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -59,20 +58,18 @@ def _index(app: FastAPI) -> Routes:
     """Index the resource routes by method and path, but for those that another route of the application precedes."""
     found: Routes = {}
     earlier: list[RouteContext] = []
-    for context, route in _contexts(app):
-        path = context.path or ""
-        if route is not None and not any(_precedes(other, path) for other in earlier):
-            if path.count("{") == 0 or (path.endswith("/{id}") and path.count("{") == 1):
-                found |= {(method, path): route for method in context.methods or () if (method, path) not in found}
-        elif route is None:
+    for context in iter_route_contexts(app.routes):
+        route, path = context.original_route, context.path or ""
+        if not isinstance(route, ResourceRoute):
             earlier.append(context)
+        elif _is_simple(path) and not any(_precedes(other, path) for other in earlier):
+            for method in context.methods or ():
+                found.setdefault((method, path), route)
     return found
 
 
-def _contexts(app: FastAPI) -> Iterator[tuple[RouteContext, ResourceRoute | None]]:
-    for context in iter_route_contexts(app.routes):
-        original = context.original_route
-        yield context, original if isinstance(original, ResourceRoute) else None
+def _is_simple(path: str) -> bool:
+    return "{" not in path or (path.endswith("/{id}") and path.count("{") == 1)
 
 
 def _precedes(other: RouteContext, path: str) -> bool:

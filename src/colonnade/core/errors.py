@@ -27,10 +27,11 @@ ColonnadeError
     │   └── RequiredError            CLN421  422  NOT NULL
     └── ServerError                  CLN5xx  not the client's fault
         ├── InternalError            CLN500  500
-        ├── DatabaseAwayError        CLN510  503
-        ├── PoolExhaustedError       CLN511  503
-        ├── StatementTimeoutError    CLN512  503
-        └── ContentionError          CLN513  503  deadlocks and serialization failures, retries used up
+        └── UnavailableError         nothing was stored, try again after `Retry-After`
+            ├── DatabaseAwayError    CLN510  503
+            ├── PoolExhaustedError   CLN511  503
+            ├── StatementTimeoutError  CLN512  503
+            └── ContentionError      CLN513  503  deadlocks and serialization failures, retries used up
 
 A code is never given to another error, not even when its own goes away. Each has its page under `docs/errors/`.
 A `detail` says what happened; the class's `hint` says what usually helps. Neither ever carries SQL, a driver's

@@ -76,11 +76,11 @@ class Database:
                 sqlite.configure(self.engine)
                 self.driver, self._diagnose = self._sqlite, sqlite.diagnose
             case "postgresql":
-                from colonnade.database import postgresql
+                from colonnade.database import postgresql  # noqa: PLC0415
 
                 self.driver, self._diagnose = postgresql.PostgreSQLDriver(self.engine), postgresql.diagnose
             case _:
-                from colonnade.database import mysql
+                from colonnade.database import mysql  # noqa: PLC0415
 
                 self.driver, self._diagnose = mysql.MySQLDriver(self.engine), mysql.diagnose
 
@@ -184,7 +184,9 @@ class Database:
             await self.ping()
         except ProblemError as error:
             where = self.url.render_as_string(hide_password=True)
-            raise DatabaseAwayError(f"{where} does not answer; is it running, and are name and password right?") from error
+            raise DatabaseAwayError(
+                f"{where} does not answer; is it running, and are name and password right?"
+            ) from error
         if create_tables and self.metadata is not None:
             async with self.engine.begin() as connection:
                 await connection.run_sync(self.metadata.create_all)
@@ -201,6 +203,8 @@ class Database:
         """Close every connection; the database can be used again afterwards."""
         await self.driver.dispose()
         await self.engine.dispose()
+        if self._sqlite is not None:
+            self._sqlite = self.driver = sqlite.SQLiteDriver(self.url)
         if "sync_engine" in self.__dict__:
             self.sync_engine.dispose()
 

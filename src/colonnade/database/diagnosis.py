@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
@@ -23,6 +24,8 @@ from colonnade.core.errors import (
     UniqueError,
 )
 from colonnade.models.facts import constraint_columns
+
+Columns: TypeAlias = "tuple[str, ...]"
 
 
 class Cause(enum.Enum):
@@ -73,46 +76,71 @@ def explain(diagnosis: Diagnosis, metadata: sa.MetaData | None = None) -> Proble
     columns = diagnosis.columns
     if not columns and diagnosis.constraint and metadata is not None:
         columns = _constraints(metadata).get(diagnosis.constraint, ())
-    named = " and ".join(f"'{column}'" for column in columns)
-    match diagnosis.cause:
-        case Cause.UNIQUE:
-            text = f"Another row has the same {named or 'unique value'}."
-            return UniqueError(text, faults=_faults("taken", "Already taken.", columns))
-        case Cause.REFERENCE_MISSING | Cause.REFERENCE:
-            text = f"There is no row that {named or 'a foreign key'} refers to."
-            return ForeignKeyError(text, faults=_faults("reference_missing", "No such row.", columns))
-        case Cause.STILL_REFERENCED:
-            return ForeignKeyError("Other rows still refer to this one; delete or change them first.")
-        case Cause.CHECK:
-            text = f"The value of {named or 'a field'} breaks a rule of the table."
-            return CheckError(text, faults=_faults("check_failed", "Breaks a rule of the table.", columns))
-        case Cause.NOT_NULL:
-            return RequiredError(f"{named or 'A field'} must have a value.", faults=_faults("required", "Needed.", columns))
-        case Cause.MISFIT:
-            return InvalidBodyError("A value does not fit its column.", faults=_faults("misfit", "Does not fit.", columns))
-        case _:
-            return _UNAVAILABLE[diagnosis.cause]()
+    return _PROBLEMS[diagnosis.cause](columns)
 
 
-def _faults(code: str, message: str, columns: Iterable[str]) -> list[Fault]:
-    return [Fault(code, message, pointer=f"/{column}") for column in columns]
+def _unique(columns: Columns) -> ProblemError:
+    text = f"Another row has the same {_named(columns) or 'unique value'}."
+    return UniqueError(text, faults=_faults("taken", "Already taken.", columns))
 
 
-def _contention() -> ProblemError:
-    return ContentionError("Other requests changed the same rows at the same moment, again and again; nothing was stored.")
+def _reference_missing(columns: Columns) -> ProblemError:
+    text = f"There is no row that {_named(columns) or 'a foreign key'} refers to."
+    return ForeignKeyError(text, faults=_faults("reference_missing", "No such row.", columns))
 
 
-def _timeout() -> ProblemError:
-    return StatementTimeoutError("The database took too long and the statement was cancelled; nothing was stored.")
+def _still_referenced(columns: Columns) -> ProblemError:
+    return ForeignKeyError("Other rows still refer to this one; delete or change them first.")
 
 
-def _away() -> ProblemError:
+def _check(columns: Columns) -> ProblemError:
+    text = f"The value of {_named(columns) or 'a field'} breaks a rule of the table."
+    return CheckError(text, faults=_faults("check_failed", "Breaks a rule of the table.", columns))
+
+
+def _not_null(columns: Columns) -> ProblemError:
+    text = f"{_named(columns) or 'A field'} must have a value."
+    return RequiredError(text, faults=_faults("required", "Needed.", columns))
+
+
+def _misfit(columns: Columns) -> ProblemError:
+    return InvalidBodyError("A value does not fit its column.", faults=_faults("misfit", "Does not fit.", columns))
+
+
+def _contention(columns: Columns) -> ProblemError:
+    return ContentionError("Other requests changed the same rows at the same moment, again and again.")
+
+
+def _timeout(columns: Columns) -> ProblemError:
+    return StatementTimeoutError("The database took too long, and the statement was cancelled.")
+
+
+def _away(columns: Columns) -> ProblemError:
     return DatabaseAwayError("The database can't be reached at the moment.")
+
+
+_PROBLEMS: Mapping[Cause, Callable[[Columns], ProblemError]] = {
+    Cause.UNIQUE: _unique,
+    Cause.REFERENCE: _reference_missing,
+    Cause.REFERENCE_MISSING: _reference_missing,
+    Cause.STILL_REFERENCED: _still_referenced,
+    Cause.CHECK: _check,
+    Cause.NOT_NULL: _not_null,
+    Cause.MISFIT: _misfit,
+    Cause.CONTENTION: _contention,
+    Cause.TIMEOUT: _timeout,
+    Cause.AWAY: _away,
+}
+
+
+def _named(columns: Columns) -> str:
+    return " and ".join(f"'{column}'" for column in columns)
+
+
+def _faults(code: str, message: str, columns: Columns) -> list[Fault]:
+    return [Fault(code, message, pointer=f"/{column}") for column in columns]
 
 
 def pool_exhausted() -> PoolExhaustedError:
     """Make the problem of a pool whose connections were all busy for `POOL_TIMEOUT`."""
     return PoolExhaustedError("Every database connection is busy; send the request again in a moment.")
-
-
-_UNAVAILABLE = {Cause.CONTENTION: _contention, Cause.TIMEOUT: _timeout, Cause.AWAY: _away}

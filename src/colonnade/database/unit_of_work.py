@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,6 +37,7 @@ class UnitOfWork:
         self._gate = gate
         self._translate = translate
         self._effects: list[Effect] = []
+        self._inside = False
 
     def after_commit(self, effect: Effect) -> None:
         """Have something done once the commit stands; it can't undo it any more."""
@@ -52,12 +53,18 @@ class UnitOfWork:
             await self.session.commit()
         except (SQLAlchemyError, OSError) as error:
             self._raise(error)
+        # Others may write while the effects run, and the effects themselves may.
+        await self._leave_gate()
         effects, self._effects = self._effects, []
         for effect in effects:
             await effect()
 
     async def __aenter__(self) -> Self:
-        await self._gate.__aenter__()
+        try:
+            await self._gate.__aenter__()
+        except Exception as error:
+            self._raise(error)
+        self._inside = True
         return self
 
     async def __aexit__(
@@ -67,11 +74,16 @@ class UnitOfWork:
             # Rolls back what was not committed, and gives the connection back.
             await self.session.close()
         finally:
-            await self._gate.__aexit__(None, None, None)
+            await self._leave_gate()
         if error is not None:
             self._raise(error)
 
-    def _raise(self, error: BaseException) -> None:
+    async def _leave_gate(self) -> None:
+        if self._inside:
+            self._inside = False
+            await self._gate.__aexit__(None, None, None)
+
+    def _raise(self, error: BaseException) -> NoReturn:
         if (problem := self._translate(error)) is not None:
             raise problem from error
         raise error

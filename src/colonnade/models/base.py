@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import enum
 import re
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from sqlalchemy import MetaData, inspect
+from sqlalchemy import Double, MetaData, inspect
 from sqlalchemy.orm import DeclarativeBase
 
-from colonnade.models.types import ExactDecimal, JsonDocument, UTCDateTime, value_enum
+from colonnade.models.types import ExactDecimal, JsonDocument, TimeOfDay, UTCDateTime, value_enum
 
 # Named constraints can be dropped by a migration on every database, and a violation tells its columns by the name.
 NAMING_CONVENTION = {
@@ -35,7 +35,9 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UTCDateTime(),
+        time: TimeOfDay,
         Decimal: ExactDecimal(),
+        float: Double(),  # MariaDB's FLOAT keeps seven digits
         enum.Enum: value_enum(),
         dict[str, Any]: JsonDocument,
     }

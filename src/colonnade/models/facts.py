@@ -143,7 +143,6 @@ def read_facts(model: type[DeclarativeBase]) -> TableFacts:
 def _read_column(key: str, column: sa.Column[Any], is_version: bool) -> ColumnFacts:
     kind = _kind_of(column.type)
     default = _factory(column.default)
-    has_default = column.nullable or column.default is not None or column.server_default is not None
     # A lone integer key is numbered by the database unless it is also a foreign key (one-to-one tables).
     generated = column.primary_key and (default is not None or column is column.table.autoincrement_column)
     return ColumnFacts(
@@ -153,17 +152,19 @@ def _read_column(key: str, column: sa.Column[Any], is_version: bool) -> ColumnFa
         python_type=_python_type(column.type, kind),
         nullable=bool(column.nullable),
         primary_key=column.primary_key,
-        max_length=getattr(column.type, "length", None) if kind is Kind.TEXT else None,
-        digits=_digits(column.type) if kind is Kind.DECIMAL else None,
-        bounds=_bounds(column.type) if kind is Kind.INTEGER else None,
+        max_length=_max_length(column.type, kind),
+        digits=_digits(column.type, kind),
+        bounds=_bounds(column.type, kind),
         default=default,
         on_update=_factory(column.onupdate),
-        has_default=has_default or generated,
-        server_owned=bool(
-            generated or is_version or column.info.get("server_owned") or column.computed is not None
-        ),
+        has_default=generated or _fills_itself(column),
+        server_owned=bool(generated or is_version or column.info.get("server_owned") or column.computed is not None),
         secret=bool(column.info.get("secret", SECRET_NAME.search(key) is not None)),
     )
+
+
+def _fills_itself(column: sa.Column[Any]) -> bool:
+    return bool(column.nullable or column.default is not None or column.server_default is not None)
 
 
 _KINDS: tuple[tuple[type, Kind], ...] = (
@@ -204,11 +205,19 @@ def _python_type(type_: sa.types.TypeEngine[Any], kind: Kind) -> type:
         return object
 
 
-def _digits(type_: Any) -> tuple[int, int] | None:
-    return None if type_.precision is None else (type_.precision, type_.scale or 0)
+def _max_length(type_: Any, kind: Kind) -> int | None:
+    return type_.length if kind is Kind.TEXT else None
 
 
-def _bounds(type_: sa.types.TypeEngine[Any]) -> tuple[int, int]:
+def _digits(type_: Any, kind: Kind) -> tuple[int, int] | None:
+    if kind is not Kind.DECIMAL or type_.precision is None:
+        return None
+    return type_.precision, type_.scale or 0
+
+
+def _bounds(type_: sa.types.TypeEngine[Any], kind: Kind) -> tuple[int, int] | None:
+    if kind is not Kind.INTEGER:
+        return None
     bits = 63 if isinstance(type_, sa.BigInteger) else 15 if isinstance(type_, sa.SmallInteger) else 31
     return -(1 << bits), (1 << bits) - 1
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Integer, Numeric
-from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Integer, Numeric, Time
+from sqlalchemy.dialects.mysql import DATETIME, TIME
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -18,7 +18,11 @@ from colonnade.core.errors import DeclarationError
 # (https://www.sqlite.org/lang_createtable.html#rowid); its INTEGER is 64 bits wide all the same.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
-JsonDocument = JSON().with_variant(JSONB(), "postgresql")
+# None is SQL's NULL, so that `isnull` finds it and a required column refuses it; JSON's own null stands inside documents.
+JsonDocument = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+# MariaDB's TIME drops the fraction unless it is asked to keep six digits.
+TimeOfDay = Time().with_variant(TIME(fsp=6), "mysql", "mariadb")
 
 MAX_SCALED_DIGITS = 18
 """Decimal digits that a 64-bit integer holds whatever they are."""

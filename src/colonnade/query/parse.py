@@ -216,7 +216,6 @@ def _number(found: Mapping[str, str], name: str, default: int, least: int, most:
     return int(text)
 
 
-
 def read_id(column: ColumnFacts, text: str) -> object:
     """Read an id of a path (S8): for integers, digits only, from 1 to what the column can hold.
 

@@ -126,9 +126,7 @@ def _condition(facts: TableFacts, index: int, condition: Condition) -> sa.Column
     column = facts.columns[condition.field].column
     if condition.operator == "isnull":
         return column.is_(None) if condition.values[0] else column.is_not(None)
-    bound = [
-        sa.bindparam(f"c{index}_{place}", type_=column.type) for place in range(len(condition.values))
-    ]
+    bound = [sa.bindparam(f"c{index}_{place}", type_=column.type) for place in range(len(condition.values))]
     return OPERATORS[condition.operator](column, bound)
 
 
@@ -193,9 +191,7 @@ def _hide(slots: list[Slot], columns: list[sa.ColumnElement[Any]], column: Colum
     return len(slots) - 1
 
 
-def _branch(
-    nested: Nested, facts: TableFacts, slots: list[Slot], columns: list[sa.ColumnElement[Any]]
-) -> Branch:
+def _branch(nested: Nested, facts: TableFacts, slots: list[Slot], columns: list[sa.ColumnElement[Any]]) -> Branch:
     if len(nested.relation.pairs) != 1 or nested.projection.nested:
         raise DeclarationError(f"'{nested.key}': a list in a row needs one foreign key column and plain rows")
     local, remote = nested.relation.pairs[0]

@@ -88,9 +88,7 @@ def make_branch_shaper(branch: Branch, dialect: sa.Dialect | None) -> Shaper:
     return make_shaper(branch.slots, branch.nested.projection.keys, dialect)
 
 
-def attach(
-    shown: Sequence[Shown], rows: Sequence[Row], branch: Branch, children: Sequence[Row], shape: Shaper
-) -> None:
+def attach(shown: Sequence[Shown], rows: Sequence[Row], branch: Branch, children: Sequence[Row], shape: Shaper) -> None:
     """Hang the children of a page below their parents, in the order in which they came.
 
     Args:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, get_args
 
 import orjson
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from pydantic.functional_serializers import PlainSerializer, WrapSerializer
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -37,15 +36,9 @@ class Presenter:
 
 def _mender(schema: type[BaseModel]) -> Mend:
     """Make the function that turns the text that Pydantic writes for a `Decimal` back into the number that it is."""
-    serialized = {name for found in schema.__pydantic_decorators__.field_serializers.values() for name in found.info.fields}
     decimals: list[str] = []
     nested: list[tuple[str, Mend]] = []
-    fields: dict[str, object] = {**schema.model_fields, **schema.model_computed_fields}
-    for name, field in fields.items():
-        key = getattr(field, "serialization_alias", None) or getattr(field, "alias", None) or name
-        annotation = field.annotation if isinstance(field, FieldInfo) else getattr(field, "return_type", None)
-        if name in serialized or _is_serialized(field):
-            continue
+    for key, annotation in _stock_fields(schema):
         if _holds(annotation, Decimal):
             decimals.append(key)
         elif inner := model_in(annotation):
@@ -60,6 +53,18 @@ def _mender(schema: type[BaseModel]) -> Mend:
     return mend
 
 
+def _stock_fields(schema: type[BaseModel]) -> Iterator[tuple[str, Any]]:
+    """Give wire key and type of the fields, computed ones too, for which the schema has no serializer of its own."""
+    found = schema.__pydantic_decorators__.field_serializers.values()
+    own = {name for serializer in found for name in serializer.info.fields}
+    for name, field in schema.model_fields.items():
+        if name not in own and not any(isinstance(item, PlainSerializer | WrapSerializer) for item in field.metadata):
+            yield field.serialization_alias or field.alias or name, field.annotation
+    for name, computed in schema.model_computed_fields.items():
+        if name not in own:
+            yield computed.alias or name, computed.return_type
+
+
 def _each(value: object, mend: Mend) -> None:
     if isinstance(value, dict):
         mend(value)
@@ -72,10 +77,6 @@ def _as_number(value: object) -> object:
     if isinstance(value, list):
         return [_as_number(item) for item in value]
     return orjson.Fragment(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
-
-
-def _is_serialized(field: object) -> bool:
-    return any(isinstance(item, PlainSerializer | WrapSerializer) for item in getattr(field, "metadata", ()))
 
 
 def _holds(annotation: Any, wanted: type) -> bool:

@@ -29,7 +29,7 @@ _PLAIN: dict[Kind, tuple[Any, ...]] = {
     Kind.DATE: (date,),
     Kind.TIME: (time,),
     Kind.UUID: (UUID,),
-    Kind.JSON: (Any, dict, list, object),
+    Kind.JSON: (Any, object, dict, list, dict[str, Any], list[Any]),
 }
 
 # They check a value without changing it, and it was checked on its way in; a lower-casing validator of an e-mail address
@@ -99,23 +99,18 @@ def _is_plain(field: FieldInfo, column: ColumnFacts) -> bool:
     annotation, optional = _strip_optional(field.annotation)
     if field.alias or field.serialization_alias or field.exclude or (column.nullable and not optional):
         return False
-    if not all(isinstance(item, _INERT) for item in field.metadata):
-        return False
-    if get_origin(annotation) is not None and column.kind is not Kind.JSON:
-        return _is_plain_annotated(annotation, column)
+    metadata = list(field.metadata)
+    if hasattr(annotation, "__metadata__"):
+        # `Optional[Annotated[...]]` keeps its metadata inside.
+        annotation, *inner = get_args(annotation)
+        metadata += inner
+    return all(isinstance(item, _INERT) for item in metadata) and _is_own_type(annotation, column)
+
+
+def _is_own_type(annotation: Any, column: ColumnFacts) -> bool:
     if column.kind is Kind.ENUM:
         return annotation is column.python_type
-    if column.kind is Kind.JSON:
-        return annotation is Any or annotation is object or annotation in (dict, list, dict[str, Any], list[Any])
-    return any(annotation is plain for plain in _PLAIN.get(column.kind, ()))
-
-
-def _is_plain_annotated(annotation: Any, column: ColumnFacts) -> bool:
-    """`Optional[Annotated[...]]` keeps its metadata inside."""
-    if not hasattr(annotation, "__metadata__"):
-        return False
-    inner, *metadata = get_args(annotation)
-    return all(isinstance(item, _INERT) for item in metadata) and inner in _PLAIN.get(column.kind, ())
+    return any(annotation is plain or annotation == plain for plain in _PLAIN.get(column.kind, ()))
 
 
 def _strip_optional(annotation: Any) -> tuple[Any, bool]:

@@ -125,16 +125,21 @@ class Reader:
         shape = read.shape
         shown = [shape(row) for row in rows]
         for branch in read.plan.branches if rows else ():
-            keys = parent_keys(rows, branch)
-            size = next(size for size in BRANCH_SIZES if size >= len(keys))
-            statement = self._kept(
-                database, ("branch", branch.nested.key, size), lambda: self._compile_branch(database, branch, size)
-            )
-            convert = key_converter_of(branch.slots[-1].column, database.dialect)
-            bound = {f"p{index}": convert(keys[min(index, len(keys) - 1)]) for index in range(size)}
-            children = await database.fetch(statement[0].bind(bound))
-            attach(shown, rows, branch, children, statement[1])
+            await self._hang_on(database, branch, shown, rows)
         return shown
+
+    async def _hang_on(
+        self, database: Database, branch: Branch, shown: list[Shown], rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """Read the children of a whole page in one statement."""
+        keys = parent_keys(rows, branch)
+        size = next(size for size in BRANCH_SIZES if size >= len(keys))
+        statement, shape = self._kept(
+            database, ("branch", branch.nested.key, size), lambda: self._compile_branch(database, branch, size)
+        )
+        convert = key_converter_of(branch.slots[-1].column, database.dialect)
+        bound = {f"p{index}": convert(keys[min(index, len(keys) - 1)]) for index in range(size)}
+        attach(shown, rows, branch, await database.fetch(statement.bind(bound)), shape)
 
     def _compile(self, database: Database, plan: ReadPlan) -> CompiledRead:
         assert plan.projection is not None  # the caller has looked

@@ -166,8 +166,11 @@ class Writer:
     ) -> ForeignKeyError:
         """Name the field of a broken reference where the database did not: SQLite tells no name of a foreign key."""
         if error.faults or action == "delete":
-            return ForeignKeyError("Other rows still refer to this one; delete or change them first.") \
-                if action == "delete" else error
+            return (
+                ForeignKeyError("Other rows still refer to this one; delete or change them first.")
+                if action == "delete"
+                else error
+            )
         faults = []
         async with database.session(read_only=True) as session:
             for key, value in values.items():
@@ -226,7 +229,7 @@ class Writer:
         return Change(change.action, values, change.id, notes=dict(change.notes), _session=unit.session)
 
     async def _finish(self, attempt: Change) -> None:
-        attempt._session = None  # noqa: SLF001  # the transaction is over
+        attempt._session = None  # the transaction is over
         await self.blueprint.service.after_commit(attempt)
 
     async def _load(self, attempt: Change) -> None:

@@ -6,7 +6,6 @@ import re
 import sqlite3
 
 from colonnade.database.diagnosis import Cause, Diagnosis
-from colonnade.database.sqlite.connection import is_busy, is_interrupted
 
 _CAUSES = {
     sqlite3.SQLITE_CONSTRAINT_UNIQUE: Cause.UNIQUE,
@@ -17,8 +16,13 @@ _CAUSES = {
     sqlite3.SQLITE_CONSTRAINT_NOTNULL: Cause.NOT_NULL,
     sqlite3.SQLITE_TOOBIG: Cause.MISFIT,
     sqlite3.SQLITE_MISMATCH: Cause.MISFIT,
-    sqlite3.SQLITE_BUSY: Cause.CONTENTION,
-    sqlite3.SQLITE_LOCKED: Cause.CONTENTION,
+    sqlite3.SQLITE_BUSY_SNAPSHOT: Cause.CONTENTION,
+    # The wait for a lock has its own limit of seconds, and was worth it once.
+    sqlite3.SQLITE_BUSY: Cause.TIMEOUT,
+    sqlite3.SQLITE_LOCKED: Cause.TIMEOUT,
+    sqlite3.SQLITE_PROTOCOL: Cause.TIMEOUT,
+    sqlite3.SQLITE_INTERRUPT: Cause.TIMEOUT,
+    sqlite3.SQLITE_READONLY: Cause.AWAY,
     sqlite3.SQLITE_CANTOPEN: Cause.AWAY,
     sqlite3.SQLITE_IOERR: Cause.AWAY,
     sqlite3.SQLITE_FULL: Cause.AWAY,
@@ -32,18 +36,10 @@ _COLUMN = re.compile(r"[^.,\s]+\.([^.,\s]+)")
 
 def diagnose(error: BaseException) -> Diagnosis | None:
     """Read an error of `sqlite3`; None for one that is nobody's but ours."""
-    if isinstance(error, OverflowError):
+    if isinstance(error, OverflowError | UnicodeEncodeError):
         return Diagnosis(Cause.MISFIT)
-    if not isinstance(error, sqlite3.Error):
-        return None
-    if is_interrupted(error):
-        return Diagnosis(Cause.TIMEOUT)
-    if is_busy(error):
-        return Diagnosis(Cause.CONTENTION)
-    code = getattr(error, "sqlite_errorcode", 0)
+    code = getattr(error, "sqlite_errorcode", 0) if isinstance(error, sqlite3.Error) else 0
     cause = _CAUSES.get(code) or _CAUSES.get(code & _FAMILY)
-    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER and str(error).startswith("FOREIGN KEY"):
-        cause = Cause.STILL_REFERENCED  # ON DELETE RESTRICT is made of a trigger; a user's own says something else
     if cause is None:
         return None
     subject = found[1] if (found := _SUBJECT.search(str(error))) else ""
