@@ -40,6 +40,8 @@ def diagnose(error: BaseException) -> Diagnosis | None:
         return Diagnosis(Cause.MISFIT)
     code = getattr(error, "sqlite_errorcode", 0) if isinstance(error, sqlite3.Error) else 0
     cause = _CAUSES.get(code) or _CAUSES.get(code & _FAMILY)
+    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER and str(error).startswith("FOREIGN KEY"):
+        cause = Cause.STILL_REFERENCED  # ON DELETE RESTRICT is made of a trigger; a user's own says something else
     if cause is None:
         return None
     subject = found[1] if (found := _SUBJECT.search(str(error))) else ""

@@ -1,0 +1,126 @@
+"""How many statements each endpoint may cost, however many rows it shows (S31)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import event
+
+from colonnade import Database
+from tests.shop import create, line, new_product, new_user
+
+pytestmark = pytest.mark.anyio
+
+Client = httpx.AsyncClient
+
+
+class CountingDriver:
+    """Stands before a database's driver and notes each statement of the compiled way."""
+
+    def __init__(self, driver: Any, seen: list[str]) -> None:
+        self._driver, self._seen = driver, seen
+
+    async def fetch(self, statement: Any) -> Any:
+        """Note one read."""
+        self._seen.append(statement.sql)
+        return await self._driver.fetch(statement)
+
+    async def commit(self, statements: Sequence[Any]) -> Any:
+        """Note the statements of one change."""
+        self._seen.extend(statement.sql for statement in statements)
+        return await self._driver.commit(statements)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """Collect every statement of the block, of the compiled way and of sessions alike; BEGIN is none."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append(statement)
+
+    driver = database.driver
+    database.driver = CountingDriver(driver, seen)
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+        database.driver = driver
+
+
+@pytest.fixture
+async def furnished(shop: Client) -> Client:
+    """A shop with three of everything, and twelve posts of the first user."""
+    for number in range(3):
+        user = await new_user(shop, f"ada_{number}")
+        await create(shop, "user-profiles", user_id=user["id"])
+        category = await create(shop, "categories", name=f"Shelf {number}")
+        await create(shop, "products", name=f"Lamp {number}", price=1, quantity=99, category_id=category["id"])
+    for number in range(12):
+        await create(shop, "posts", user_id=1, title=f"Post {number}", body="...")
+    for _ in range(3):
+        await create(shop, "orders", user_id=1, lines=[line({"id": id}) for id in (1, 2, 3)])
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("path", "budget"),
+    [
+        ("users/1", 1), ("user-profiles/1", 1), ("posts/1", 1), ("categories/1", 1), ("products/1", 1), ("orders/1", 2),
+        ("users?page_size=2", 2), ("users?page_size=2&count=none", 1), ("posts", 2), ("categories?page_size=2", 2),
+        ("products?page_size=2&sort=-price&price__gte=1", 2), ("user-profiles?page_size=2", 2),
+        ("users/1/posts", 3), ("categories/1/products", 2), ("orders?page_size=2", 3), ("orders?page_size=2&count=none", 2),
+    ],
+)  # fmt: skip
+@pytest.mark.databases("sqlite-memory", "postgresql")
+async def test_a_read_keeps_its_budget(furnished: Client, shop_app: FastAPI, path: str, budget: int) -> None:
+    """S31: one statement for rows, one for the total, one for each to-many relation, one for the owner of a part."""
+    with statements(shop_app.state.database) as seen:
+        assert (await furnished.get(path)).status_code == 200
+    assert len(seen) == budget, seen
+
+
+async def test_a_list_costs_the_same_whatever_its_length(shop: Client, shop_app: FastAPI) -> None:
+    """S31: twenty orders with their lines take as many statements as one."""
+    await new_user(shop)
+    product = await new_product(shop, quantity=100)
+    costs = []
+    for count in (1, 19):
+        for _ in range(count):
+            await create(shop, "orders", user_id=1, lines=[line(product)])
+        with statements(shop_app.state.database) as seen:
+            assert len((await shop.get("orders?page_size=100")).json()["orders"][0]["lines"]) == 1
+        costs.append(len(seen))
+    assert costs == [2, 2]
+
+
+async def test_an_order_costs_the_same_whatever_its_length(shop: Client, shop_app: FastAPI) -> None:
+    """S31, S75: user, products, order, lines, stock, and two to show it: seven for one line as for twenty."""
+    await new_user(shop)
+    products = [await new_product(shop, f"Lamp {number}") for number in range(20)]
+    for count in (1, 20):
+        with statements(shop_app.state.database) as seen:
+            await create(shop, "orders", user_id=1, lines=[line(product) for product in products[:count]])
+        assert len(seen) == 7, seen
+
+
+@pytest.mark.databases("sqlite-memory", "postgresql")
+async def test_a_plain_write_is_one_statement(shop: Client, shop_app: FastAPI) -> None:
+    """S31, S50: create, change and delete of a user or product each take one, the row shown included."""
+    with statements(shop_app.state.database) as seen:
+        await new_user(shop)
+        await new_product(shop)
+        assert (await shop.patch("users/1", json={"bio": "..."})).status_code == 200
+        assert (await shop.put("products/1", json={"price": 2})).status_code == 200
+        assert (await shop.delete("users/1")).status_code == 204
+    assert len(seen) == 5, seen
