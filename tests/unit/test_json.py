@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import time
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colonnade.core.errors import InvalidBodyError, MalformedBodyError, ProblemError
+from colonnade.core.errors import InvalidBodyError, MalformedBodyError
 from colonnade.core.json import dump_json, escape_pointer, parse_json
 
 
@@ -78,9 +79,7 @@ def test_a_surrogate_pair_is_a_character() -> None:
     assert parse_json(b'"\\ud83d\\ude00"') == "\N{GRINNING FACE}"
 
 
-@pytest.mark.parametrize(
-    "number", ["1e99999999", "-1e99999999", "1e-99999999", "1e1000", "9" * 5_000, "1." + "0" * 9 + "e4000"]
-)
+@pytest.mark.parametrize("number", ["1e99999999", "-1e99999999", "1e-99999999", "1e1000", "9" * 5_000, "1.0e4000"])
 def test_a_number_out_of_all_bounds_does_not_fit(number: str) -> None:
     """A number of a million digits is refused before anybody reckons with it."""
     began = time.monotonic()
@@ -103,10 +102,8 @@ def test_fractions_are_exact() -> None:
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """No body is a 500."""
-    try:
+    with suppress(MalformedBodyError, InvalidBodyError):
         parse_json(body)
-    except ProblemError as error:
-        assert error.status in {400, 422}
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,30 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from sqlalchemy import Double, MetaData, inspect
+from sqlalchemy import CheckConstraint, Constraint, Double, Enum, MetaData, Table, inspect
 from sqlalchemy.orm import DeclarativeBase
 
 from colonnade.models.types import ExactDecimal, JsonDocument, TimeOfDay, UTCDateTime, value_enum
 
+
+def _distinguish(constraint: Constraint, table: Table) -> str:
+    """Add the column's name to the CHECK of an enum that stands in the same table a second time.
+
+    By then the constraint's own name is taken away from it, so the columns' types tell which belong together.
+    """
+    columns = list(constraint.columns) if isinstance(constraint, CheckConstraint) else []
+    if len(columns) != 1 or not isinstance(kind := columns[0].type, Enum):
+        return ""
+    first = next(column for column in table.columns if isinstance(column.type, Enum) and column.type.name == kind.name)
+    return "" if columns[0] is first else f"_{columns[0].name}"
+
+
 # Named constraints can be dropped by a migration on every database, and a violation tells its columns by the name.
-NAMING_CONVENTION = {
+NAMING_CONVENTION: dict[str, Any] = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s%(distinguish)s",
+    "distinguish": _distinguish,
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
