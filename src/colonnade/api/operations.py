@@ -12,7 +12,7 @@ from colonnade.api.body import all_values, parse_body, require_json, sent_values
 from colonnade.api.reply import Reply, document_reply
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts
-from colonnade.query.parse import ListRules, parse_list, read_id, refuse_parameters
+from colonnade.query.parse import ListRules, ViewRules, parse_list, parse_view, read_id, refuse_parameters
 from colonnade.query.request import Condition
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.reading import Reader
@@ -69,12 +69,13 @@ class GetRow:
     """GET of one row."""
 
     reader: Reader
+    rules: ViewRules
 
     async def __call__(self, call: Call) -> Reply:
         """Answer the row with its entity tag: 200."""
-        refuse_parameters(call.scope["query_string"])
-        id = read_id(self.reader.blueprint.facts.identity, call.id)
-        return document_reply(200, await self.reader.get(call.database, id))
+        view = parse_view(call.scope["query_string"], self.rules)
+        id = read_id(self.reader.facts.identity, call.id)
+        return document_reply(200, await self.reader.get(call.database, id, view))
 
 
 @dataclass(frozen=True, slots=True)

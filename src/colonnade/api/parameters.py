@@ -6,7 +6,7 @@ from typing import Any
 
 from colonnade.models.facts import ColumnFacts, Kind
 from colonnade.query.operators import LISTS
-from colonnade.query.parse import MAX_OFFSET, MAX_PAGE, Filter, ListRules
+from colonnade.query.parse import MAX_OFFSET, MAX_PAGE, Filter, ListRules, ViewRules
 
 _TYPES: dict[Kind, dict[str, Any]] = {
     Kind.INTEGER: {"type": "integer"},
@@ -65,7 +65,19 @@ def list_parameters(rules: ListRules) -> list[dict[str, Any]]:
             _query("sort_by", {"type": "string", "enum": sorts}, "One field to sort by"),
             _query("order", {"type": "string", "enum": ["desc", "asc"], "default": "desc"}, "Direction of `sort_by`"),
         ]
-    return fixed + [_filter(name, rule) for name, rule in rules.filters.items()]
+    return fixed + view_parameters(rules.view) + [_filter(name, rule) for name, rule in rules.filters.items()]
+
+
+def view_parameters(rules: ViewRules) -> list[dict[str, Any]]:
+    """Describe how much of a row may be asked for."""
+    keys, includes = sorted(rules.keys), sorted(rules.includes)
+    shown = [
+        _query("fields", {"type": "string", "examples": [",".join(keys[:2])]}, f"Comma list of: {', '.join(keys)}")
+    ]
+    if includes:
+        schema = {"type": "string", "examples": [includes[0]]}
+        shown.append(_query("include", schema, f"Comma list of relations to show: {', '.join(includes)}"))
+    return shown
 
 
 def value_schema(column: ColumnFacts) -> dict[str, Any]:

@@ -21,13 +21,13 @@ from colonnade.api.operations import (
     Replacing,
     UpdateRow,
 )
-from colonnade.api.parameters import id_parameter, list_parameters
+from colonnade.api.parameters import id_parameter, list_parameters, view_parameters
 from colonnade.api.problems import Problem
 from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.core.errors import DeclarationError
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts, read_facts
-from colonnade.query.parse import ListRules, list_filters
+from colonnade.query.parse import ListRules, ViewRules, list_filters
 from colonnade.query.request import SortKey
 from colonnade.schemas.derive import derive_create, derive_response, derive_update
 from colonnade.services.blueprint import Blueprint
@@ -48,12 +48,15 @@ class Listing:
         sorts: fields that may be sorted by.
         default_sort: comma list as in the query, e.g. `-created_at`; the primary key when empty.
         page_size: rows of a page when none is asked for.
+        includes: relations that may be shown beside a row, at most two deep: `{"user": UserBrief, "user.profile": ...}`
+            names what is shown of each.
     """
 
     filters: Sequence[str] = ()
     sorts: Sequence[str] = ()
     default_sort: str = ""
     page_size: int = 10
+    includes: Mapping[str, type[BaseModel]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +119,9 @@ class Resource:
         self.path = (routes.path or facts.table.name.replace("_", "-")).strip("/")
         create, update, response = _complete(schemas or Schemas(), facts)
         plural = routes.plural or self.path.replace("-", "_")
-        self.blueprint = Blueprint(plural, facts, create, update, response, service or Service())
-        self.rules = _rules(facts, listing or Listing())
+        listing = listing or Listing()
+        self.blueprint = Blueprint(plural, facts, create, update, response, service or Service(), listing.includes)
+        self.rules = _rules(self.blueprint, listing)
         self.reader = Reader(self.blueprint)
         self.writer = Writer(self.blueprint, self.reader)
         self.router = APIRouter(
@@ -145,7 +149,7 @@ class Resource:
         every: dict[Method, Endpoint] = {
             "list": Endpoint("GET", "", ListRows(reader, self.rules), f"List {plural}", page),
             "create": Endpoint("POST", "", CreateRow(writer), f"Create {name}", shown, create),
-            "get": Endpoint("GET", "/{id}", GetRow(reader), f"Get {name}", shown),
+            "get": Endpoint("GET", "/{id}", GetRow(reader, self.rules.view), f"Get {name}", shown),
             "update": Endpoint("PATCH", "/{id}", UpdateRow(writer), f"Change {name}", shown, update),
             "delete": Endpoint("DELETE", "/{id}", DeleteRow(writer), f"Delete {name}"),
         }
@@ -162,6 +166,8 @@ class Resource:
         parameters = [id_parameter(self.blueprint.facts.identity)] if endpoint.path else []
         if isinstance(endpoint.operation, ListRows):
             parameters += list_parameters(endpoint.operation.rules)
+        elif isinstance(endpoint.operation, GetRow):
+            parameters += view_parameters(endpoint.operation.rules)
         place = endpoint.path.replace("/", "_").replace("{id}", "one")
         self.router.add_api_route(
             endpoint.path,
@@ -221,17 +227,30 @@ def _function(operation: Operation, body: type[BaseModel] | None) -> Callable[..
     return endpoint_with_body
 
 
-def _rules(facts: TableFacts, listing: Listing) -> ListRules:
+def _rules(blueprint: Blueprint, listing: Listing) -> ListRules:
+    facts = blueprint.facts
     keys = [SortKey(item.removeprefix("-"), item.startswith("-")) for item in listing.default_sort.split(",") if item]
     named = [*listing.filters, *listing.sorts, *(key.field for key in keys)]
     if unknown := [name for name in named if name not in facts.columns]:
-        raise DeclarationError(f"{facts.model.__name__} has no column named: {', '.join(unknown)}")
+        raise DeclarationError(f"{blueprint.label} has no column named: {', '.join(unknown)}")
+    for path in listing.includes:
+        _check_include(blueprint, path)
     return ListRules(
+        view=ViewRules(frozenset(blueprint.response.model_fields), frozenset(listing.includes)),
         filters=list_filters(facts, listing.filters),
         sorts=frozenset(listing.sorts),
         default_sort=tuple(keys),
         page_size=listing.page_size,
     )
+
+
+def _check_include(blueprint: Blueprint, path: str) -> None:
+    head, _, tail = path.partition(".")
+    relation = blueprint.facts.relations.get(head)
+    if relation is None or "." in tail or (tail and tail not in read_facts(relation.target).relations):
+        raise DeclarationError(f"{blueprint.label} has no relation '{path}'; includes go at most two deep")
+    if head not in blueprint.includes:
+        raise DeclarationError(f"{blueprint.label} includes '{path}' but not '{head}', which it hangs on")
 
 
 def _problems(endpoint: Endpoint) -> dict[int | str, dict[str, Any]]:

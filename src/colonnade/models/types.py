@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Integer, Numeric, Time
@@ -102,7 +102,8 @@ class ExactDecimal(TypeDecorator[Decimal]):
         """Scale for SQLite, rounding as PostgreSQL does what has more digits than the column."""
         if value is None or dialect.name != "sqlite":
             return value
-        return int(round(Decimal(str(value)), self.scale).scaleb(self.scale))
+        unit = Decimal(1).scaleb(-self.scale)
+        return int(Decimal(str(value)).quantize(unit, ROUND_HALF_UP).scaleb(self.scale))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         """Give the decimal with all its digits behind the point."""

@@ -11,15 +11,17 @@ from urllib.parse import unquote_to_bytes
 from colonnade.core.errors import Fault, InvalidParameterError, MalformedQueryError
 from colonnade.models.facts import ColumnFacts, TableFacts
 from colonnade.query.operators import LISTS, OPERATORS_OF
-from colonnade.query.request import Condition, Paging, ReadRequest, SortKey
+from colonnade.query.request import WHOLE, Condition, Paging, ReadRequest, SortKey, View
 from colonnade.query.values import UnreadableError, read_value
 
 MAX_PAGE = 100
 MAX_OFFSET = 100_000
 MAX_PARAMETERS = 100
+MAX_INCLUDES = 10
 
 _WHOLE = re.compile(r"[0-9]{1,19}")
-_UNESCAPED_COMMA = re.compile(r"(?<!\\),")
+_TOKEN = re.compile(r",|\\[\\,]|\\|[^,\\]+")
+_VIEW = frozenset({"fields", "include"})
 _PAGE, _OFFSET = frozenset({"page", "page_size"}), frozenset({"skip", "offset", "limit"})
 
 
@@ -32,16 +34,26 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewRules:
+    """What may be asked of a row: the keys that it has, and the relations that may be shown beside them."""
+
+    keys: frozenset[str]
+    includes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class ListRules:
     """What a list may be asked for.
 
     Attributes:
+        view: of each row.
         filters: parameter name -> what it filters by; `role` and `role__eq` are two names of one filter.
         sorts: fields that may be sorted by.
         default_sort: the order when none is asked for.
         page_size: rows of a page when none is asked for.
     """
 
+    view: ViewRules
     filters: Mapping[str, Filter]
     sorts: frozenset[str]
     default_sort: tuple[SortKey, ...]
@@ -49,7 +61,7 @@ class ListRules:
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        own = _PAGE | _OFFSET | {"count", "sort", "sort_by", "order"}
+        own = _PAGE | _OFFSET | _VIEW | {"count", "sort", "sort_by", "order"}
         object.__setattr__(self, "names", own | set(self.filters))
 
 
@@ -113,7 +125,45 @@ def parse_list(query: bytes, rules: ListRules) -> ReadRequest:
         sort=_sort(found, rules),
         paging=_paging(found, rules.page_size),
         count=_choice(found, "count", ("exact", "none")),  # type: ignore[arg-type]  # one of the two it was given
+        view=_view(found, rules.view),
     )
+
+
+def parse_view(query: bytes, rules: ViewRules) -> View:
+    """Read the query string of a single row.
+
+    Raises:
+        MalformedQueryError: CLN100, bad UTF-8.
+        InvalidParameterError: CLN200, an unknown or repeated parameter, field or relation.
+    """
+    if not query:
+        return WHOLE
+    found = parse_query(query)
+    if unknown := found.keys() - _VIEW:
+        _refuse_unknown(unknown)
+    return _view(found, rules)
+
+
+def _view(found: Mapping[str, str], rules: ViewRules) -> View:
+    if "fields" not in found and "include" not in found:
+        return WHOLE
+    includes = _names(found, "include", rules.includes, MAX_INCLUDES)
+    # A nested relation brings the one that it hangs on.
+    whole = sorted({*includes, *(path.partition(".")[0] for path in includes)})
+    shown = rules.keys | {path for path in whole if "." not in path}
+    return View(_names(found, "fields", shown, len(shown)), tuple(whole))
+
+
+def _names(found: Mapping[str, str], name: str, allowed: frozenset[str], most: int) -> tuple[str, ...]:
+    if name not in found:
+        return ()
+    names = found[name].split(",")
+    # One text for a hidden and for an unknown name.
+    if not allowed.issuperset(names):
+        _refuse(name, f"{name}_unknown", f"Expected some of: {', '.join(sorted(allowed)) or 'none'}.")
+    if len(set(names)) != len(names) or len(names) > most:
+        _refuse(name, f"{name}_repeated", f"At most {most} names, each once.")
+    return tuple(sorted(names))
 
 
 def refuse_parameters(query: bytes) -> None:
@@ -156,7 +206,13 @@ def _truth(text: str) -> bool:
 
 
 def _split(text: str, least: int, most: int) -> list[str]:
-    items = [item.replace("\\,", ",").replace("\\\\", "\\") for item in _UNESCAPED_COMMA.split(text)]
+    # Each token is a comma that separates, an escaped character, or any other.
+    items = [""]
+    for token in _TOKEN.findall(text):
+        if token == ",":
+            items.append("")
+        else:
+            items[-1] += token[-1] if token in {"\\\\", "\\,"} else token
     if not least <= len(items) <= most:
         wanted = f"{least} values" if least == most else f"{least} to {most} values"
         raise UnreadableError("list_length", f"Expected {wanted}, separated by commas.")

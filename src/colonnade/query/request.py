@@ -41,6 +41,23 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """How much of each row is shown.
+
+    Attributes:
+        fields: keys of the response to show; all of them when empty.
+        include: relations to show beside them, e.g. `author` and `author.profile`, each after the one it hangs on.
+    """
+
+    fields: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+
+
+WHOLE = View()
+"""The canonical representation: what a request without `fields` and `include` gets."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadRequest:
     """A request for a list, free of HTTP."""
 
@@ -48,11 +65,12 @@ class ReadRequest:
     sort: tuple[SortKey, ...]
     paging: Paging
     count: Count
+    view: View = WHOLE
 
     @property
     def shape(self) -> tuple[object, ...]:
         """The key under which the plan for this and every like request is kept."""
-        return tuple([condition.shape for condition in self.conditions]), self.sort
+        return tuple([condition.shape for condition in self.conditions]), self.sort, self.view
 
     def within(self, condition: Condition) -> ReadRequest:
         """Narrow the request by a condition of the server's own, e.g. to the rows of one parent."""

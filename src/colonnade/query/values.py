@@ -15,6 +15,10 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _FLOAT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# Python reads all of ISO 8601, week dates included; RFC 3339 is what the wire has.
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
+_DATETIME = re.compile(rf"{_DATE.pattern}[Tt ]{_TIME.pattern}([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})?")
 # An unescaped `+` of an offset arrives as a space; nothing else can be meant by it.
 _SPACED_OFFSET = re.compile(r" (?=\d\d:\d\d$)")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
@@ -70,13 +74,13 @@ def _text(column: ColumnFacts, text: str) -> str:
 
 
 def _datetime(column: ColumnFacts, text: str) -> datetime:
-    value = datetime.fromisoformat(_SPACED_OFFSET.sub("+", text))
+    value = datetime.fromisoformat(_matched(_DATETIME, _SPACED_OFFSET.sub("+", text)))
     return value if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _enum(column: ColumnFacts, text: str) -> object:
     if column.python_type is str:
-        return text
+        return next(name for name in column.column.type.enums if name == text)  # type: ignore[attr-defined]
     return next(member for member in column.python_type if str(member.value) == text)  # type: ignore[attr-defined]
 
 
@@ -93,8 +97,8 @@ _READERS: Mapping[Kind, Callable[[ColumnFacts, str], object]] = {
     Kind.FLOAT: lambda _, text: float(_matched(_FLOAT, text)),
     Kind.BOOLEAN: lambda _, text: _BOOLEANS[text],
     Kind.DATETIME: _datetime,
-    Kind.DATE: lambda _, text: date.fromisoformat(text),
-    Kind.TIME: lambda _, text: time.fromisoformat(text),
+    Kind.DATE: lambda _, text: date.fromisoformat(_matched(_DATE, text)),
+    Kind.TIME: lambda _, text: time.fromisoformat(_matched(_TIME, text)),
     Kind.UUID: lambda _, text: UUID(_matched(_UUID, text)),
     Kind.ENUM: _enum_or_error,
     Kind.TEXT: _text,

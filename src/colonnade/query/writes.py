@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from colonnade.models.facts import ColumnFacts, TableFacts
-from colonnade.query.plan import ReadPlan
+from colonnade.query.selection import Selection
 
 RETURNING = frozenset({"postgresql", "sqlite"})
 """Dialects whose INSERT, UPDATE and DELETE all give rows back; MariaDB's UPDATE does not."""
@@ -20,7 +20,7 @@ class WritePlan:
     """How to change a row and see it.
 
     Attributes:
-        statements: run in one transaction; the last one gives the row's slots, as `ReadPlan` has them, if there is one.
+        statements: run in one transaction; the last one gives the row's columns, as `Selection` has them, if there is one.
         factories: bound name -> makes the value that the client does not give: times, UUIDs, defaults.
     """
 
@@ -28,12 +28,12 @@ class WritePlan:
     factories: Mapping[str, Callable[[], object]]
 
 
-def plan_insert(facts: TableFacts, read: ReadPlan, keys: tuple[str, ...], dialect: str) -> WritePlan:
+def plan_insert(facts: TableFacts, read: Selection, keys: tuple[str, ...], dialect: str) -> WritePlan:
     """Plan the creation of a row.
 
     Args:
         facts: the table.
-        read: how one row of it is read.
+        read: which columns of it are given back.
         keys: of the values that are given; they are bound as `v_<key>`.
         dialect: the database's name.
     """
@@ -42,14 +42,14 @@ def plan_insert(facts: TableFacts, read: ReadPlan, keys: tuple[str, ...], dialec
     insert = sa.insert(facts.table).values({column.column: _bound(column) for column in columns})
     factories = _factories(made, lambda column: column.default)
     if dialect in RETURNING:
-        return WritePlan((insert.returning(*read.statement.selected_columns),), factories)
+        return WritePlan((insert.returning(*read.columns),), factories)
     identity = facts.identity
     # The connection's own last number, not the table's: another's insert does not disturb it.
     key = _bound(identity) if identity.key in keys or identity.key in made else sa.func.last_insert_id()
-    return WritePlan((insert, _reread(facts, read, key)), factories)
+    return WritePlan((insert, read.select().where(identity.column == key)), factories)
 
 
-def plan_update(facts: TableFacts, read: ReadPlan, keys: tuple[str, ...], dialect: str) -> WritePlan:
+def plan_update(facts: TableFacts, read: Selection, keys: tuple[str, ...], dialect: str) -> WritePlan:
     """Plan a change of the columns `keys` of the row whose id is bound as `id`; the version goes up by one with it."""
     made = {column.key: column for column in facts.columns.values() if column.on_update and column.key not in keys}
     columns = [*(facts.columns[key] for key in keys), *made.values()]
@@ -61,8 +61,8 @@ def plan_update(facts: TableFacts, read: ReadPlan, keys: tuple[str, ...], dialec
     update = sa.update(facts.table).where(chosen).values(values)
     factories = _factories(made, lambda column: column.on_update)
     if dialect in RETURNING:
-        return WritePlan((update.returning(*read.statement.selected_columns),), factories)
-    return WritePlan((update, read.statement), factories)
+        return WritePlan((update.returning(*read.columns),), factories)
+    return WritePlan((update, read.select().where(chosen)), factories)
 
 
 def plan_delete(facts: TableFacts, dialect: str) -> WritePlan:
@@ -80,7 +80,3 @@ def _factories(
     columns: Mapping[str, ColumnFacts], choose: Callable[[ColumnFacts], Callable[[], object] | None]
 ) -> dict[str, Callable[[], object]]:
     return {f"v_{key}": factory for key, column in columns.items() if (factory := choose(column))}
-
-
-def _reread(facts: TableFacts, read: ReadPlan, key: Any) -> sa.Select[Any]:
-    return sa.select(*read.statement.selected_columns).select_from(facts.table).where(facts.identity.column == key)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time
 from decimal import Decimal
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Literal, Optional
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, EmailStr, Field, WithJsonSchema, create_model
+import sqlalchemy as sa
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    EmailStr,
+    Field,
+    Strict,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic_core import PydanticCustomError
 
 from colonnade.models.facts import ColumnFacts, Kind, TableFacts
 
@@ -15,6 +29,23 @@ Email = Annotated[EmailStr, AfterValidator(str.lower)]
 
 ExactNumber = Annotated[Decimal, WithJsonSchema({"type": "number"}, mode="serialization")]
 """A decimal that the wire writes as a JSON number, and that OpenAPI says is one."""
+
+
+def _refuse_kinds(name: str, *kinds: type) -> BeforeValidator:
+    """Refuse what Pydantic would turn into another kind of value: `true` into 1, `"5"` into 5, 5 into 1970-01-01."""
+
+    def check(value: object) -> object:
+        if isinstance(value, kinds):
+            raise PydanticCustomError(f"{name.replace(' ', '_')}_expected", f"Expected {name}.")
+        return value
+
+    return BeforeValidator(check)
+
+
+_WHOLE = _refuse_kinds("a whole number", bool, str)
+_NUMBER = _refuse_kinds("a number", bool, str)
+_DECIMAL = _refuse_kinds("a decimal number", bool)
+_TIME = _refuse_kinds("a time", int, Decimal)
 
 
 class Body(BaseModel):
@@ -86,11 +117,21 @@ def write_type(column: ColumnFacts) -> Any:
     if column.kind is Kind.TEXT and column.max_length is not None:
         return Annotated[str, Field(max_length=column.max_length)]
     if column.kind is Kind.INTEGER and column.bounds is not None:
-        return Annotated[int, Field(ge=column.bounds[0], le=column.bounds[1])]
+        return Annotated[int, _WHOLE, Field(ge=column.bounds[0], le=column.bounds[1])]
     if column.kind is Kind.DECIMAL and column.digits is not None:
-        return Annotated[Decimal, Field(max_digits=column.digits[0], decimal_places=column.digits[1])]
-    if column.kind is Kind.DATETIME:
-        return AwareDatetime
-    if column.kind is Kind.FLOAT:
-        return Annotated[float, Field(allow_inf_nan=False)]
-    return Any if column.kind in {Kind.JSON, Kind.OTHER} else column.python_type
+        return Annotated[Decimal, _DECIMAL, Field(max_digits=column.digits[0], decimal_places=column.digits[1])]
+    if column.kind is Kind.FLOAT and column.python_type is float:
+        return Annotated[float, _NUMBER, Field(allow_inf_nan=False)]
+    if isinstance(column.column.type, sa.Enum) and column.python_type is str:
+        return Literal[tuple(column.column.type.enums)]
+    return _WRITTEN.get(column.kind, column.python_type)
+
+
+_WRITTEN: Mapping[Kind, Any] = {
+    Kind.BOOLEAN: Annotated[bool, Strict()],
+    Kind.DATETIME: Annotated[AwareDatetime, _TIME],
+    Kind.DATE: Annotated[date, _TIME],
+    Kind.TIME: Annotated[time, _TIME],
+    Kind.JSON: Any,
+    Kind.OTHER: Any,
+}

@@ -6,13 +6,17 @@ them, whatever the user's own schema lets through.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from colonnade.core.errors import Fault, InvalidBodyError
 from colonnade.models.facts import ColumnFacts, Kind, TableFacts
+
+MAX_DIGITS = 300
+"""Of a decimal whose column names no precision: what SQLite, which keeps such a one as a double, can hold."""
 
 
 def fit_values(facts: TableFacts, values: Mapping[str, object], *, at: str = "") -> None:
@@ -62,19 +66,53 @@ def _decimal(column: ColumnFacts, value: Any) -> tuple[str, str] | None:
     if not number.is_finite():
         return "not_finite", "NaN and Infinity are not allowed."
     if column.digits is None:
-        return None
+        return (
+            None
+            if number.adjusted() < MAX_DIGITS
+            else ("out_of_range", f"At most {MAX_DIGITS} digits before the point.")
+        )
     precision, scale = column.digits
-    exponent = number.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > scale:
+    if _places(number) > scale:
         return "decimal_max_places", f"At most {scale} digits behind the point."
     if number and number.adjusted() >= precision - scale:
         return "out_of_range", f"At most {precision - scale} digits before the point."
     return None
 
 
+def _places(number: Decimal) -> int:
+    """Count the digits behind the point; `normalize` would round to 28 digits first, or overflow."""
+    _, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits))
+    return -int(exponent) - (len(text) - len(text.rstrip("0"))) if number else 0
+
+
+def _float(column: ColumnFacts, value: Any) -> tuple[str, str] | None:
+    return None if math.isfinite(value) else ("not_finite", "NaN and Infinity are not allowed.")
+
+
+def _time(column: ColumnFacts, value: Any) -> tuple[str, str] | None:
+    if isinstance(value, time) and value.tzinfo is not None:
+        return "timezone_unexpected", "A time of day has no offset, e.g. 12:30:00."
+    return None
+
+
+def _json(column: ColumnFacts, value: Any) -> tuple[str, str] | None:
+    """A document is read back by parsers that know doubles (RFC 7493 §2.2): what they would alter is refused."""
+    if isinstance(value, dict | list):
+        children = value.values() if isinstance(value, dict) else value
+        return next((found for child in children if (found := _json(column, child))), None)
+    if isinstance(value, Decimal) and Decimal(repr(float(value))) != value:
+        return "number_inexact", "Numbers with a fraction in a document have at most 15 to 17 significant digits."
+    return None
+
+
 def _datetime(column: ColumnFacts, value: Any) -> tuple[str, str] | None:
     if isinstance(value, datetime) and value.tzinfo is None:
         return "timezone_missing", "A time needs its offset, e.g. 2026-01-31T12:00:00Z."
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return "out_of_range", "From the year 1 to the year 9999, in UTC."
     return None
 
 
@@ -82,5 +120,8 @@ _CHECKS: Mapping[Kind, Callable[[ColumnFacts, Any], tuple[str, str] | None]] = {
     Kind.TEXT: _text,
     Kind.INTEGER: _integer,
     Kind.DECIMAL: _decimal,
+    Kind.FLOAT: _float,
     Kind.DATETIME: _datetime,
+    Kind.TIME: _time,
+    Kind.JSON: _json,
 }

@@ -46,7 +46,8 @@ def _mender(schema: type[BaseModel]) -> Mend:
 
     def mend(shown: dict[str, Any]) -> None:
         for key in decimals:
-            shown[key] = _as_number(shown.get(key))
+            if key in shown:  # a field may be excluded
+                shown[key] = _as_number(shown[key])
         for key, mend_inner in nested:
             _each(shown.get(key), mend_inner)
 
@@ -76,6 +77,8 @@ def _each(value: object, mend: Mend) -> None:
 def _as_number(value: object) -> object:
     if isinstance(value, list):
         return [_as_number(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _as_number(item) for key, item in value.items()}
     return orjson.Fragment(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 

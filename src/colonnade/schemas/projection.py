@@ -7,6 +7,7 @@ Whatever this module can't prove plain is treated as computing and takes the ORM
 from __future__ import annotations
 
 import types
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -14,9 +15,10 @@ from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
 import annotated_types
-from pydantic import BaseModel, EmailStr, WithJsonSchema
+from pydantic import BaseModel, EmailStr, StringConstraints, WithJsonSchema
 from pydantic.fields import FieldInfo
 
+from colonnade.core.errors import DeclarationError
 from colonnade.models.facts import ColumnFacts, Kind, RelationFacts, TableFacts, read_facts
 
 _PLAIN: dict[Kind, tuple[Any, ...]] = {
@@ -36,7 +38,8 @@ _PLAIN: dict[Kind, tuple[Any, ...]] = {
 # has nothing left to do on its way out.
 _INERT = (annotated_types.BaseMetadata, annotated_types.GroupedMetadata, WithJsonSchema)
 _CONFIG_THAT_COMPUTES = frozenset(
-    {"alias_generator", "json_encoders", "ser_json_timedelta", "ser_json_temporal", "ser_json_bytes", "str_to_lower",
+    {"alias_generator", "json_encoders", "ser_json_timedelta", "ser_json_temporal", "ser_json_bytes", "ser_json_inf_nan",
+     "str_to_lower",
      "str_to_upper", "str_strip_whitespace", "use_enum_values", "extra"}
 )  # fmt: skip
 
@@ -58,6 +61,14 @@ class Projection:
     keys: tuple[str, ...]
     columns: tuple[str, ...]
     nested: tuple[Nested, ...]
+
+    def only(self, wanted: Collection[str]) -> Projection:
+        """Show these keys only, in the same order."""
+        return Projection(
+            tuple(key for key in self.keys if key in wanted),
+            tuple(key for key in self.columns if key in wanted),
+            tuple(nested for nested in self.nested if nested.key in wanted),
+        )
 
 
 def read_projection(schema: type[BaseModel], facts: TableFacts) -> Projection | None:
@@ -97,14 +108,27 @@ def _computes(schema: type[BaseModel]) -> bool:
 
 def _is_plain(field: FieldInfo, column: ColumnFacts) -> bool:
     annotation, optional = _strip_optional(field.annotation)
-    if field.alias or field.serialization_alias or field.exclude or (column.nullable and not optional):
+    if _is_renamed(field) or field.exclude or field.exclude_if or (column.nullable and not optional):
         return False
     metadata = list(field.metadata)
     if hasattr(annotation, "__metadata__"):
         # `Optional[Annotated[...]]` keeps its metadata inside.
         annotation, *inner = get_args(annotation)
         metadata += inner
-    return all(isinstance(item, _INERT) for item in metadata) and _is_own_type(annotation, column)
+    return all(_is_inert(item) for item in metadata) and _is_own_type(annotation, column)
+
+
+def _is_renamed(field: FieldInfo) -> bool:
+    # By a validation alias Pydantic reads another attribute than the field's own.
+    return bool(field.alias or field.serialization_alias or field.validation_alias)
+
+
+def _is_inert(metadata: object) -> bool:
+    if isinstance(metadata, StringConstraints) and (
+        metadata.strip_whitespace or metadata.to_lower or metadata.to_upper
+    ):
+        return False
+    return isinstance(metadata, _INERT)
 
 
 def _is_own_type(annotation: Any, column: ColumnFacts) -> bool:
@@ -127,8 +151,11 @@ def _read_nested(key: str, field: FieldInfo, relation: RelationFacts) -> Nested 
         if get_origin(annotation) is not list:
             return None
         annotation = get_args(annotation)[0]
-    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)) or field.alias or field.metadata:
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)) or _is_renamed(field) or field.metadata:
         return None
-    target = read_facts(relation.target)
+    try:
+        target = read_facts(relation.target)
+    except DeclarationError:
+        return None  # no resource can be made of it, but the ORM reads it
     projection = read_projection(annotation, target)
     return None if projection is None else Nested(key, relation, target, projection)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
-from colonnade.models.facts import TableFacts
+from colonnade.models.facts import TableFacts, read_facts
 from colonnade.query.plan import Source
+from colonnade.query.request import View
 from colonnade.schemas.projection import read_projection
 from colonnade.services.hooks import Service
 
@@ -25,6 +27,7 @@ class Blueprint:
         facts: its table.
         create, update, response: its schemas.
         service: its rules.
+        includes: path of a relation that may be shown beside a row -> the schema of what is shown of it.
     """
 
     plural: str
@@ -33,16 +36,41 @@ class Blueprint:
     update: type[BaseModel]
     response: type[BaseModel]
     service: Service = field(default_factory=Service)
+    includes: Mapping[str, type[BaseModel]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
         """What a person calls one row, e.g. `User`."""
         return self.facts.model.__name__
 
-    def source(self) -> Source:
-        """Give what is read: a projection where the response is one and no read hook wants to see the rows."""
+    def schema(self, view: View) -> type[BaseModel]:
+        """Give the response's schema with the relations of a view in it."""
+        if not view.include:
+            return self.response
+        return _with_relations(self.response, self.facts, {path: self.includes[path] for path in view.include})
+
+    def source(self, view: View) -> Source:
+        """Give what is read: a projection where the schema is one and no read hook wants to see the rows."""
         computes = self.service.overrides("after_read")
-        return Source(self.facts, None if computes else read_projection(self.response, self.facts))
+        projection = None if computes else read_projection(self.schema(view), self.facts)
+        if projection is not None and view.fields:
+            projection = projection.only(view.fields)
+        return Source(self.facts, projection)
+
+
+def _with_relations(
+    schema: type[BaseModel], facts: TableFacts, relations: Mapping[str, type[BaseModel]]
+) -> type[BaseModel]:
+    """Add relations to a schema; a dotted path goes into the schema of the relation that it begins with."""
+    fields: dict[str, Any] = {}
+    for key, shown in relations.items():
+        if "." in key:
+            continue
+        relation = facts.relations[key]
+        below = {path.partition(".")[2]: inner for path, inner in relations.items() if path.startswith(f"{key}.")}
+        inner = _with_relations(shown, read_facts(relation.target), below) if below else shown
+        fields[key] = (list[inner] if relation.to_many else inner | None, ...)  # type: ignore[valid-type]
+    return create_model(f"{schema.__name__}With{''.join(key.title() for key in fields)}", __base__=schema, **fields)
 
 
 class PlanCache(dict[Hashable, object]):

@@ -18,9 +18,12 @@ from colonnade.database.database import Database
 from colonnade.database.driver import Outcome
 from colonnade.database.unit_of_work import UnitOfWork
 from colonnade.query.compile import CompiledStatement, compile_statement
-from colonnade.query.plan import plan_get
+from colonnade.query.selection import select_for
+from colonnade.query.shape import Row
+from colonnade.query.wire import key_converter_of
 from colonnade.query.writes import WritePlan, plan_delete, plan_insert, plan_update
 from colonnade.schemas.fit import fit_values
+from colonnade.schemas.projection import Projection
 from colonnade.services.blueprint import Blueprint, PlanCache
 from colonnade.services.hooks import Action, Change
 from colonnade.services.reading import Document, Reader
@@ -46,9 +49,10 @@ class Writer:
         self._reader = reader
         self._facts = blueprint.facts
         self._plans = PlanCache()
-        projection = reader.source.projection
+        projection = reader.whole.projection
         # RETURNING gives the columns of one table.
         self._shown_whole = projection is not None and not projection.nested
+        self._selection = select_for(self._facts, projection or Projection((), (), ()))
 
     async def create(self, database: Database, values: dict[str, Any]) -> Created:
         """Store a new row.
@@ -70,13 +74,11 @@ class Writer:
             return await database.retry(lambda: self._create_by_session(database, change))
         self._check(change.values)
         outcomes = await self._commit(database, "create", change.values)
-        read = self._reader.compiled_get(database)
         row = outcomes[-1].rows[0]
-        identity = next(index for index, slot in enumerate(read.plan.slots) if slot.column is self._facts.identity)
-        document = await self._reader.document(database, read, row)
-        change.id = row[identity]
+        document = await self._shown(database, row)
+        change.id = self._returned(database, row)
         await self.blueprint.service.after_commit(change)
-        return Created(document.body, document.version, change.id)
+        return Created(document.body, document.version, id=change.id)
 
     async def update(
         self, database: Database, id: object, values: dict[str, Any], action: Action = "update"
@@ -97,7 +99,7 @@ class Writer:
         outcomes = await self._commit(database, "update", change.values, id)
         if not outcomes[-1].rows:
             raise self._reader.missing(id)
-        document = await self._reader.document(database, self._reader.compiled_get(database), outcomes[-1].rows[0])
+        document = await self._shown(database, outcomes[-1].rows[0])
         await self.blueprint.service.after_commit(change)
         return document
 
@@ -121,6 +123,16 @@ class Writer:
         change = Change(action, values, id)
         await self.blueprint.service.prepare(change)
         return change
+
+    async def _shown(self, database: Database, row: Row) -> Document:
+        read = self._reader.compiled_get(database)
+        assert read is not None  # _shown_whole says so
+        return await self._reader.document(database, read, row)
+
+    def _returned(self, database: Database, row: Row) -> object:
+        """Give the id that a returned row has, as Python knows it."""
+        convert = key_converter_of(self._facts.identity, database.dialect)
+        return convert(row[self._selection.identity])
 
     def _check(self, values: Mapping[str, object]) -> None:
         if unknown := values.keys() - self._facts.columns.keys():
@@ -159,7 +171,7 @@ class Writer:
         if action == "delete":
             return plan_delete(self._facts, dialect)
         make = plan_insert if action == "create" else plan_update
-        return make(self._facts, plan_get(self._reader.source), keys, dialect)
+        return make(self._facts, self._selection, keys, dialect)
 
     async def _located(
         self, database: Database, error: ForeignKeyError, action: Action, values: Mapping[str, object]
@@ -195,7 +207,7 @@ class Writer:
             document = await self._reader.read_in(unit.session, attempt.id)
             await unit.commit()
         await self._finish(attempt)
-        return Created(document.body, document.version, attempt.id)
+        return Created(document.body, document.version, id=attempt.id)
 
     async def _update_by_session(self, database: Database, change: Change) -> Document:
         service = self.blueprint.service

@@ -1,0 +1,181 @@
+"""What to select so that a projection can be shown: columns, joins for to-one relations, branches for to-many ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from colonnade.core.errors import DeclarationError
+from colonnade.models.facts import ColumnFacts, RelationFacts, TableFacts
+from colonnade.schemas.projection import Nested, Projection
+
+MAX_CHILDREN = 100
+"""Rows that a to-many relation shows of one parent at the most, the first ones in its order; a list has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value of a row goes in an object: the row's index, the object's key, and the column it is of."""
+
+    index: int
+    key: str
+    column: ColumnFacts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One object of the answer, made of a row.
+
+    Attributes:
+        keys: of the object, in its order.
+        places: its own columns.
+        inner: to-one relations inside it: key, index of the column that is NULL when there is none, and what is shown.
+        branches: to-many relations that hang on it; their keys stay empty until their rows are read.
+    """
+
+    keys: tuple[str, ...]
+    places: tuple[Place, ...]
+    inner: tuple[tuple[str, int, Node], ...] = ()
+    branches: tuple[Branch, ...] = ()
+
+    def all_branches(self, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Branch]]:
+        """Give each branch below this object with the keys that lead to the object that it hangs on."""
+        for branch in self.branches:
+            yield at, branch
+        for key, _, node in self.inner:
+            yield from node.all_branches((*at, key))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """The columns of one statement and the object that a row of it becomes.
+
+    Attributes:
+        columns: selected, in this order.
+        origin: the table and what is joined to it.
+        node: the object.
+        identity, version: indexes of the table's own key and version among the columns.
+    """
+
+    columns: tuple[sa.ColumnElement[Any], ...]
+    origin: sa.FromClause
+    node: Node
+    identity: int
+    version: int | None
+
+    def select(self) -> sa.Select[Any]:
+        """Start a statement on it."""
+        return sa.select(*self.columns).select_from(self.origin)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch:
+    """The rows of a to-many relation for many parents, in one statement of its own.
+
+    Attributes:
+        key: of the list in the parent's object.
+        parent: index of the parent's key in the parent's row.
+        link: index of the foreign key in the child's row, which leads back to the parent.
+        column: that foreign key.
+        selection: what is shown of a child.
+        order: of the children of one parent.
+    """
+
+    key: str
+    parent: int
+    link: int
+    column: ColumnFacts
+    selection: Selection
+    order: tuple[sa.ColumnElement[Any], ...]
+
+    def statement(self, parents: int) -> sa.Select[Any]:
+        """Select the first children of `parents` parents, whose keys are bound as `p0`, `p1`, ...
+
+        One window over all of them, since a LIMIT would let one parent take the room of the others.
+        """
+        link = self.selection.columns[self.link]
+        keys = [sa.bindparam(f"p{index}", type_=link.type) for index in range(parents)]
+        place = sa.func.row_number().over(partition_by=link, order_by=self.order).label("place")
+        labelled = [column.label(f"c{index}") for index, column in enumerate(self.selection.columns)]
+        ranked = sa.select(*labelled, place).select_from(self.selection.origin).where(link.in_(keys)).subquery("ranked")
+        columns = [ranked.c[f"c{index}"] for index in range(len(labelled))]
+        return sa.select(*columns).where(ranked.c.place <= MAX_CHILDREN).order_by(ranked.c.place)
+
+
+def select_for(facts: TableFacts, projection: Projection, *extra: ColumnFacts) -> Selection:
+    """Work out what to select.
+
+    Args:
+        facts: the table.
+        projection: what is shown of its rows.
+        extra: columns that are needed though they are not shown.
+
+    Raises:
+        DeclarationError: a relation has a foreign key of several columns.
+    """
+    builder = _Builder(facts.table)
+    node = builder.node(facts, projection, facts.table, ())
+    identity = builder.index_of(facts.identity, facts.table)
+    version = None if facts.version is None else builder.index_of(facts.version, facts.table)
+    for column in extra:
+        builder.index_of(column, facts.table)
+    return Selection(tuple(builder.columns), builder.origin, node, identity, version)
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Gathers columns and joins while walking down a projection."""
+
+    origin: sa.FromClause
+    columns: list[sa.ColumnElement[Any]] = field(default_factory=list)
+
+    def index_of(self, column: ColumnFacts, table: sa.FromClause) -> int:
+        """Make sure that a column is selected, once, and give its index."""
+        wanted = table.c[column.column.key]
+        for index, selected in enumerate(self.columns):
+            if selected is wanted:
+                return index
+        self.columns.append(wanted)
+        return len(self.columns) - 1
+
+    def node(self, facts: TableFacts, projection: Projection, table: sa.FromClause, at: tuple[str, ...]) -> Node:
+        """Select an object's own columns first, so that a plain row is its own object, then what is inside it."""
+        places = tuple(
+            Place(self.index_of(facts.columns[key], table), key, facts.columns[key]) for key in projection.columns
+        )
+        inner = tuple(self._join(nested, table, at) for nested in projection.nested if not nested.relation.to_many)
+        branches = tuple(self._branch(nested, facts, table) for nested in projection.nested if nested.relation.to_many)
+        return Node(projection.keys, places, inner, branches)
+
+    def _join(self, nested: Nested, table: sa.FromClause, at: tuple[str, ...]) -> tuple[str, int, Node]:
+        path = (*at, nested.key)
+        # Not the bare path: a relation may be called as the table that it starts from.
+        other = nested.facts.table.alias(f"of_{'_'.join(path)}")
+        local, remote = _pair(nested.relation)
+        self.origin = self.origin.outerjoin(other, table.c[local] == other.c[remote])
+        node = self.node(nested.facts, nested.projection, other, path)
+        return nested.key, self.index_of(nested.facts.identity, other), node
+
+    def _branch(self, nested: Nested, facts: TableFacts, table: sa.FromClause) -> Branch:
+        local, remote = _pair(nested.relation)
+        link = nested.facts.columns[nested.facts.key_of(remote) or ""]
+        selection = select_for(nested.facts, nested.projection, link)
+        return Branch(
+            key=nested.key,
+            parent=self.index_of(facts.columns[facts.key_of(local) or ""], table),
+            link=next(index for index, column in enumerate(selection.columns) if column is link.column),
+            column=link,
+            selection=selection,
+            order=nested.relation.order_by or (nested.facts.identity.column,),
+        )
+
+
+def _pair(relation: RelationFacts) -> tuple[str, str]:
+    """Give the names of the two columns that a relation goes by."""
+    if len(relation.pairs) != 1:
+        raise DeclarationError(f"'{relation.key}': a relation that is shown needs a foreign key of one column")
+    local, remote = relation.pairs[0]
+    return str(local.key), str(remote.key)

@@ -1,0 +1,59 @@
+"""The ORM and Pydantic way of reading: entities with their relations loaded eagerly, the read hook, the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, raiseload, selectinload
+from sqlalchemy.orm.interfaces import LoaderOption
+
+from colonnade.models.facts import read_facts
+from colonnade.query.plan import ReadPlan
+from colonnade.query.request import View
+from colonnade.query.selection import MAX_CHILDREN
+from colonnade.schemas.present import Presenter, model_in
+from colonnade.services.blueprint import Blueprint
+
+
+class EntityReader:
+    """Reads and shows entities of one resource in one view; works for any schema.
+
+    Args:
+        blueprint: the resource.
+        view: how much of each row is shown.
+    """
+
+    def __init__(self, blueprint: Blueprint, view: View) -> None:
+        self._blueprint = blueprint
+        self._fields = view.fields
+        schema = blueprint.schema(view)
+        self._presenter = Presenter(schema)
+        self._loads = [*_loads(schema, blueprint.facts.model), raiseload("*")]
+        self._lists = [key for key, relation in blueprint.facts.relations.items() if relation.to_many]
+
+    async def rows(self, session: AsyncSession, plan: ReadPlan, values: Mapping[str, object]) -> Sequence[Any]:
+        """Load the entities of a plan: one statement, and one more for each relation that the schema shows."""
+        statement = plan.entities.options(*self._loads).execution_options(populate_existing=True)
+        rows = (await session.scalars(statement, values)).all()
+        await self._blueprint.service.after_read(session, rows)
+        return rows
+
+    def show(self, row: object) -> dict[str, Any]:
+        """Show an entity as the wire has it."""
+        shown = self._presenter.present(row)
+        for key in self._lists:
+            if isinstance(children := shown.get(key), list):
+                shown[key] = children[:MAX_CHILDREN]
+        return {key: shown[key] for key in shown if key in self._fields} if self._fields else shown
+
+
+def _loads(schema: type[BaseModel], model: type[DeclarativeBase]) -> Iterator[LoaderOption]:
+    """Load each relation that a schema shows with one more statement; refuse to load any other in passing."""
+    relations = read_facts(model).relations
+    for key in schema.model_fields.keys() & relations.keys():
+        inner = model_in(schema.model_fields[key].annotation)
+        deeper: list[Any] = [] if inner is None else [*_loads(inner, relations[key].target)]
+        yield selectinload(getattr(model, key)).options(*deeper, raiseload("*"))
