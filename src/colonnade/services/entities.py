@@ -36,8 +36,7 @@ class EntityReader:
 
     async def rows(self, session: AsyncSession, plan: ReadPlan, values: Mapping[str, object]) -> Sequence[Any]:
         """Load the entities of a plan: one statement, and one more for each relation that the schema shows."""
-        statement = plan.entities.options(*self._loads).execution_options(populate_existing=True)
-        rows = (await session.scalars(statement, values)).all()
+        rows = (await session.scalars(plan.entities.options(*self._loads), values)).all()
         await self._blueprint.service.after_read(session, rows)
         return rows
 

@@ -72,7 +72,7 @@ class Reader:
         read = self.compiled_get(database, view)
         if read is None:
             async with database.session(read_only=True) as session:
-                return await self.read_in(session, id, view)
+                return await self._get_by_session(session, id, view)
         rows = await database.fetch(read.rows.bind({"id": id}))
         if not rows:
             raise self.missing(id)
@@ -101,18 +101,16 @@ class Reader:
         shown = await self._show(database, read.selection, read.shape, [row])
         return Document(dump_json(shown[0]), None if index is None else row[index], view is WHOLE)
 
-    async def read_in(self, session: AsyncSession, id: object, view: View = WHOLE) -> Document:
-        """Read one row by a session, inside its transaction, as a change does to show what it made.
+    async def read_in(self, session: AsyncSession, id: object) -> Document:
+        """Read one row inside a session's transaction, as a change does to show what it made.
+
+        A session of its own on the same connection: the caller's may hold the row as it was before the statement.
 
         Raises:
             NotFoundError: CLN400.
         """
-        entities = self._entities(view)
-        rows = await entities.rows(session, plan_get(self.blueprint.source(view)), {"id": id})
-        if not rows:
-            raise self.missing(id)
-        version = None if self.facts.version is None else getattr(rows[0], self.facts.version.key)
-        return Document(dump_json(entities.show(rows[0])), version, view is WHOLE)
+        async with AsyncSession(await session.connection(), expire_on_commit=False) as fresh:
+            return await self._get_by_session(fresh, id, WHOLE)
 
     def compiled_get(self, database: Database, view: View = WHOLE) -> CompiledRead | None:
         """Give the plan by which one row is read on the compiled way; None when the response computes."""
@@ -169,6 +167,14 @@ class Reader:
         except KeyError:
             made = self._plans[key] = make()
             return made
+
+    async def _get_by_session(self, session: AsyncSession, id: object, view: View) -> Document:
+        entities = self._entities(view)
+        rows = await entities.rows(session, plan_get(self.blueprint.source(view)), {"id": id})
+        if not rows:
+            raise self.missing(id)
+        version = None if self.facts.version is None else getattr(rows[0], self.facts.version.key)
+        return Document(dump_json(entities.show(rows[0])), version, view is WHOLE)
 
     def _entities(self, view: View) -> EntityReader:
         found = self._plans.get(("entities", view))
