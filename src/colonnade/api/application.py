@@ -21,7 +21,7 @@ from colonnade.api.middleware import middleware_stack
 from colonnade.api.openapi import refine_openapi
 from colonnade.api.problems import problem_response
 from colonnade.api.resource import Resource
-from colonnade.api.route import refused_by_fastapi
+from colonnade.api.route import Runtime, refused_by_fastapi
 from colonnade.api.shortcut import Shortcut
 from colonnade.core.errors import (
     BodyTooLargeError,
@@ -85,19 +85,20 @@ def create_app(
     app.include_router(health_router(checks=checks))
     add_docs_pages(app)
     add_error_pages(app)
-    install(app, database)
-    app.state.response_wrapper = settings.response_wrapper
+    install(app, database, response_wrapper=settings.response_wrapper)
     return app
 
 
-def install(app: FastAPI, database: Database) -> None:
+def install(app: FastAPI, database: Database, *, response_wrapper: bool = False) -> None:
     """Give an existing FastAPI application a database for its resource routers, problem documents, and the shortcut.
 
     Args:
         app: before its first request.
         database: what its resources are stored in; disposing of it is the application's own affair.
+        response_wrapper: put guide A's `{success, data, error, metadata}` around what succeeds (S15).
     """
     app.state.database = database
+    app.state.colonnade = Runtime(database, wrapped=response_wrapper)
     app.add_exception_handler(ProblemError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)

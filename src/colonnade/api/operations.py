@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from starlette.types import Scope
 
@@ -21,8 +21,7 @@ from colonnade.services.writing import Writer
 Replacing = Literal[False, True, "partial"]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request on its way: ASGI's scope, the way to its body, and the database that it is for."""
 
     scope: Scope
@@ -91,7 +90,7 @@ class CreateRow:
         values = all_values(parse_body(self.writer.blueprint.create, await call.body()))
         created = await self.writer.create(call.database, values)
         location = f"{call.scope['path']}/{created.id}".encode()
-        return document_reply(201, created, (b"location", location))
+        return document_reply(201, created.document, (b"location", location))
 
 
 @dataclass(frozen=True, slots=True)

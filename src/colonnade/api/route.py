@@ -8,8 +8,9 @@ and calls the same operation there.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -23,7 +24,28 @@ from colonnade.api.wrapper import wrap
 from colonnade.core.errors import DeclarationError, Fault, InvalidBodyError, InvalidParameterError, ProblemError
 from colonnade.database.database import Database
 
-_guarded: WeakKeyDictionary[FastAPI, frozenset[int]] = WeakKeyDictionary()
+
+@dataclass(slots=True)
+class Runtime:
+    """What a route has to know of the application that it answers in.
+
+    Attributes:
+        database: what its resources are stored in.
+        wrapped: guide A's response wrapper is on.
+        guarded: ids of the routes that dependencies of the user's stand before; None until first asked for.
+    """
+
+    database: Database
+    wrapped: bool = False
+    guarded: frozenset[int] | None = None
+
+    def lets_through(self, route: ResourceRoute, app: FastAPI) -> bool:
+        """Tell whether nothing of the user's stands between the server and a route's operation."""
+        if app.dependency_overrides:
+            return False
+        if self.guarded is None:
+            self.guarded = _find_guarded(app)
+        return id(route) not in self.guarded
 
 
 class ResourceRoute(APIRoute):
@@ -33,30 +55,23 @@ class ResourceRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the shorter way where it is allowed, by FastAPI's otherwise."""
-        if scope["method"] in (self.methods or ()) and self.is_direct(scope["app"]):
-            await self.answer(scope, receive, send)
+        app = scope["app"]
+        runtime: Runtime | None = getattr(app.state, "colonnade", None)
+        if runtime is not None and scope["method"] in (self.methods or ()) and runtime.lets_through(self, app):
+            await self.answer(runtime, scope, receive, send)
         else:
             await super().handle(scope, receive, send)
 
-    def is_direct(self, app: FastAPI) -> bool:
-        """Tell whether nothing of the user's stands between the server and this route's operation."""
-        if app.dependency_overrides:
-            return False
-        if (guarded := _guarded.get(app)) is None:
-            guarded = _guarded[app] = _find_guarded(app)
-        return id(self) not in guarded
-
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the operation and send its reply; a refusal is sent as a problem document."""
-        app = scope["app"]
         try:
-            reply = await self.operation(Call(scope, lambda: read_body(receive), database_of(app)))
+            reply = await self.operation(Call(scope, partial(read_body, receive), runtime.database))
         except ProblemError as error:
             status, headers, body = problem_response(error, scope)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
-        await wrap(reply, app).send(send)
+        await (wrap(reply, scope["app"]) if runtime.wrapped else reply).send(send)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Let FastAPI solve the dependencies, and say its refusals in our words."""
@@ -73,14 +88,14 @@ class ResourceRoute(APIRoute):
         return handler
 
 
-def database_of(app: FastAPI) -> Database:
-    """Find an application's database.
+def runtime_of(app: FastAPI) -> Runtime:
+    """Find what an application was installed with.
 
     Raises:
-        DeclarationError: it was never given one.
+        DeclarationError: it never was.
     """
     try:
-        return app.state.database  # type: ignore[no-any-return]
+        return app.state.colonnade  # type: ignore[no-any-return]
     except AttributeError:
         raise DeclarationError(
             "the application has no database; use create_app(database=...) or install(app, database=...)"
@@ -89,12 +104,15 @@ def database_of(app: FastAPI) -> Database:
 
 def get_database(request: Request) -> Database:
     """Dependency: the application's database; override it to test against another."""
-    return database_of(request.app)
+    return runtime_of(request.app).database
 
 
 async def run_operation(operation: Operation, request: Request, database: Database) -> Response:
     """Call an operation from an ordinary endpoint of FastAPI's."""
-    reply = wrap(await operation(Call(request.scope, request.body, database)), request.app)
+    reply = await operation(Call(request.scope, request.body, database))
+    runtime: Runtime | None = getattr(request.app.state, "colonnade", None)
+    if runtime is not None and runtime.wrapped:
+        reply = wrap(reply, request.app)
     response = Response(reply.body or None, reply.status)
     if reply.status != 204:
         response.headers["content-type"] = "application/json"

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from colonnade.api.route import ResourceRoute
+from colonnade.api.route import ResourceRoute, Runtime
 
 Routes = dict[tuple[str, str], ResourceRoute]
 
@@ -33,20 +33,27 @@ class Shortcut:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look the path up; `/users/7` under `/users/{id}` (ASGI)."""
         if scope["type"] == "http" and not scope.get("root_path"):
-            if self._index is None:
-                self._literal, self._index = _literal_paths(scope["app"]), _index(scope["app"])
-            path, method = scope["path"], scope["method"]
-            head, _, tail = path.rpartition("/")
-            route = self._index.get((method, path))
-            if route is not None:
-                scope["path_params"] = {}
-            elif tail and path not in self._literal and (route := self._index.get((method, head + "/{id}"))):
-                scope["path_params"] = {"id": tail}
-            if route is not None and route.is_direct(scope["app"]):
+            app = scope["app"]
+            route = self._find(scope, app)
+            runtime: Runtime = app.state.colonnade
+            if route is not None and runtime.lets_through(route, app):
                 scope["route"], scope["endpoint"] = route, route.endpoint
-                await route.answer(scope, receive, send)
+                await route.answer(runtime, scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    def _find(self, scope: Scope, app: FastAPI) -> ResourceRoute | None:
+        if self._index is None:
+            self._literal, self._index = _literal_paths(app), _index(app)
+        path, method = scope["path"], scope["method"]
+        if path in self._literal:
+            scope["path_params"] = {}
+            return self._index.get((method, path))
+        head, _, tail = path.rpartition("/")
+        if not tail:
+            return None
+        scope["path_params"] = {"id": tail}
+        return self._index.get((method, head + "/{id}"))
 
 
 def _literal_paths(app: FastAPI) -> frozenset[str]:

@@ -11,11 +11,11 @@ from colonnade.core.json import dump_json
 
 
 def wrap(reply: Reply, app: FastAPI) -> Reply:
-    """Wrap a reply where the application has turned the wrapper on; status and headers stay what they are.
+    """Wrap a reply; status and headers stay what they are.
 
     Problems are not wrapped: a client that reads `application/problem+json` needs no second envelope.
     """
-    if not getattr(app.state, "response_wrapper", False) or not reply.body:
+    if not reply.body:
         return reply
     metadata = dump_json({"timestamp": datetime.now(UTC), "version": app.version})
     body = b'{"success":true,"data":' + reply.body + b',"error":null,"metadata":' + metadata + b"}"

@@ -61,6 +61,7 @@ class Database:
         self._pool = pool or PoolSettings()
         self._echo = echo
         self.engine = create_async_engine(self.url, **self._engine_options(self.url))
+        self.driver_name = self.engine.dialect.driver
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self.driver: Driver
         self._diagnose: Callable[[BaseException], Diagnosis | None]

@@ -9,7 +9,7 @@ from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
 from colonnade.core.errors import Fault, InvalidParameterError, MalformedQueryError
-from colonnade.models.facts import ColumnFacts, TableFacts
+from colonnade.models.facts import ColumnFacts, Kind, TableFacts
 from colonnade.query.operators import LISTS, OPERATORS_OF
 from colonnade.query.request import WHOLE, Condition, Paging, ReadRequest, SortKey, View
 from colonnade.query.values import UnreadableError, read_value
@@ -20,7 +20,7 @@ MAX_PARAMETERS = 100
 MAX_INCLUDES = 10
 
 _WHOLE = re.compile(r"[0-9]{1,19}")
-_TOKEN = re.compile(r",|\\[\\,]|\\|[^,\\]+")
+_PART = re.compile(r",|\\[\\,]|\\|[^,\\]+")
 _VIEW = frozenset({"fields", "include"})
 _PAGE, _OFFSET = frozenset({"page", "page_size"}), frozenset({"skip", "offset", "limit"})
 
@@ -206,13 +206,13 @@ def _truth(text: str) -> bool:
 
 
 def _split(text: str, least: int, most: int) -> list[str]:
-    # Each token is a comma that separates, an escaped character, or any other.
+    # Each part is a comma that separates, an escaped character, or any other.
     items = [""]
-    for token in _TOKEN.findall(text):
-        if token == ",":
+    for part in _PART.findall(text):
+        if part == ",":
             items.append("")
         else:
-            items[-1] += token[-1] if token in {"\\\\", "\\,"} else token
+            items[-1] += part[-1] if part in {"\\\\", "\\,"} else part
     if not least <= len(items) <= most:
         wanted = f"{least} values" if least == most else f"{least} to {most} values"
         raise UnreadableError("list_length", f"Expected {wanted}, separated by commas.")
@@ -278,6 +278,9 @@ def read_id(column: ColumnFacts, text: str) -> object:
     Raises:
         InvalidParameterError: CLN200.
     """
+    # Nearly every id is one of these, and far below any bound.
+    if column.kind is Kind.INTEGER and len(text) < 10 and text.isascii() and text.isdigit() and text[0] != "0":
+        return int(text)
     try:
         value = read_value(column, text)
     except UnreadableError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,8 +26,7 @@ BRANCH_SIZES = (1, 10, 25, 100, 1_000, 10_000)
 Kept = TypeVar("Kept")
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """One row as the wire shows it, and its version where its table keeps one; `whole` unless a view left things out."""
 
     body: bytes
@@ -43,6 +42,7 @@ class CompiledRead:
     count: CompiledStatement | None
     selection: Selection
     shape: Shaper
+    branches: tuple[tuple[tuple[str, ...], Branch], ...]
 
 
 class Reader:
@@ -93,12 +93,12 @@ class Reader:
         if request.count == "exact" and (total := _implied_total(request, len(rows))) is None:
             assert read.count is not None  # a list's plan always counts
             total = (await database.fetch(read.count.bind(values)))[0][0]
-        return dump_json(self._wrapped(request, await self._show(database, read.selection, read.shape, rows), total))
+        return dump_json(self._wrapped(request, await self._show(database, read, rows), total))
 
     async def document(self, database: Database, read: CompiledRead, row: Row, view: View = WHOLE) -> Document:
         """Show a row that a statement with the plan's columns gave."""
         index = read.selection.version
-        shown = await self._show(database, read.selection, read.shape, [row])
+        shown = await self._show(database, read, [row]) if read.branches else read.shape([row])
         return Document(dump_json(shown[0]), None if index is None else row[index], view is WHOLE)
 
     async def read_in(self, session: AsyncSession, id: object) -> Document:
@@ -114,7 +114,9 @@ class Reader:
 
     def compiled_get(self, database: Database, view: View = WHOLE) -> CompiledRead | None:
         """Give the plan by which one row is read on the compiled way; None when the response computes."""
-        return self._kept(database, view, lambda: self._compile(database, plan_get(self.blueprint.source(view))))
+        # The key of the whole row is a text, which is hashed once; a view is hashed anew at every look.
+        shape = "whole" if view is WHOLE else view
+        return self._kept(database, shape, lambda: self._compile(database, plan_get(self.blueprint.source(view))))
 
     def missing(self, id: object) -> NotFoundError:
         """Make the refusal for a row that is not there."""
@@ -123,9 +125,9 @@ class Reader:
     def _plan_list(self, request: ReadRequest) -> ReadPlan:
         return plan_list(self.blueprint.source(request.view), request)
 
-    async def _show(self, database: Database, selection: Selection, shape: Shaper, rows: Sequence[Row]) -> list[Shown]:
-        shown = shape(rows)
-        for at, branch in selection.node.all_branches() if rows else ():
+    async def _show(self, database: Database, read: CompiledRead, rows: Sequence[Row]) -> list[Shown]:
+        shown = read.shape(rows)
+        for at, branch in read.branches if rows else ():
             await self._hang_on(database, (shown, rows), at, branch)
         return shown
 
@@ -137,11 +139,11 @@ class Reader:
         if not keys:
             return hang(parents, at, branch, ([], []))
         size = next(size for size in BRANCH_SIZES if size >= len(keys))
-        statement, shape = self._kept(database, (branch, size), lambda: self._compile_branch(database, branch, size))
+        read = self._kept(database, (branch, size), lambda: self._compile_branch(database, branch, size))
         convert = key_converter_of(branch.column, database.dialect)
         bound = {f"p{index}": convert(keys[min(index, len(keys) - 1)]) for index in range(size)}
-        rows = await database.fetch(statement.bind(bound))
-        hang(parents, at, branch, (await self._show(database, branch.selection, shape, rows), rows))
+        rows = await database.fetch(read.rows.bind(bound))
+        hang(parents, at, branch, (await self._show(database, read, rows), rows))
         return None
 
     @staticmethod
@@ -153,15 +155,18 @@ class Reader:
             None if plan.count is None else compile_statement(plan.count, database.dialect),
             plan.selection,
             make_shaper(plan.selection.node, database.dialect),
+            tuple(plan.selection.node.all_branches()),
         )
 
     @staticmethod
-    def _compile_branch(database: Database, branch: Branch, size: int) -> tuple[CompiledStatement, Shaper]:
+    def _compile_branch(database: Database, branch: Branch, size: int) -> CompiledRead:
         compiled = compile_statement(branch.statement(size), database.dialect)
-        return compiled, make_shaper(branch.selection.node, database.dialect)
+        node = branch.selection.node
+        shape = make_shaper(node, database.dialect)
+        return CompiledRead(compiled, None, branch.selection, shape, tuple(node.all_branches()))
 
     def _kept(self, database: Database, shape: object, make: Callable[[], Kept]) -> Kept:
-        key = (database.dialect.driver, shape)
+        key = (database.driver_name, shape)
         try:
             return self._plans[key]  # type: ignore[return-value]  # what this shape was made as
         except KeyError:

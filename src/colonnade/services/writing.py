@@ -6,9 +6,8 @@ one planned statement (two on MariaDB). Otherwise a unit of work opens a session
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ClauseElement
@@ -28,12 +27,14 @@ from colonnade.services.blueprint import Blueprint, PlanCache
 from colonnade.services.hooks import Action, Change
 from colonnade.services.reading import Document, Reader
 
+Result = TypeVar("Result")
 
-@dataclass(frozen=True, slots=True)
-class Created(Document):
-    """A new row, and the id that it was given."""
 
-    id: object = None
+class Created(NamedTuple):
+    """A new row as the wire shows it, and the id that it was given."""
+
+    document: Document
+    id: object
 
 
 class Writer:
@@ -71,14 +72,14 @@ class Writer:
         """
         change = await self._prepare("create", None, values)
         if "create" in self.blueprint.service.transactional or not self._shown_whole:
-            return await database.retry(lambda: self._create_by_session(database, change))
+            return await self._retried(database, change, lambda: self._create_by_session(database, change))
         self._check(change.values)
         outcomes = await self._commit(database, "create", change.values)
         row = outcomes[-1].rows[0]
         document = await self._shown(database, row)
         change.id = self._returned(database, row)
         await self.blueprint.service.after_commit(change)
-        return Created(document.body, document.version, id=change.id)
+        return Created(document, change.id)
 
     async def update(
         self, database: Database, id: object, values: dict[str, Any], action: Action = "update"
@@ -94,7 +95,7 @@ class Writer:
         if not change.values:
             return await self._reader.get(database, id)
         if "update" in self.blueprint.service.transactional or not self._shown_whole:
-            return await database.retry(lambda: self._update_by_session(database, change))
+            return await self._retried(database, change, lambda: self._update_by_session(database, change))
         self._check(change.values)
         outcomes = await self._commit(database, "update", change.values, id)
         if not outcomes[-1].rows:
@@ -112,7 +113,7 @@ class Writer:
         """
         change = await self._prepare("delete", id, {})
         if "delete" in self.blueprint.service.transactional:
-            await database.retry(lambda: self._delete_by_session(database, change))
+            await self._retried(database, change, lambda: self._delete_by_session(database, change))
             return
         outcomes = await self._commit(database, "delete", {}, id)
         if not outcomes[0].affected:
@@ -158,7 +159,7 @@ class Writer:
     def _plan(
         self, database: Database, action: Action, keys: tuple[str, ...]
     ) -> tuple[WritePlan, list[CompiledStatement]]:
-        shape = (database.dialect.driver, action, keys)
+        shape = (database.driver_name, action, keys)
         found: Any = self._plans.get(shape)
         if found is None:
             plan = self._make_plan(database.dialect.name, action, keys)
@@ -172,6 +173,13 @@ class Writer:
             return plan_delete(self._facts, dialect)
         make = plan_insert if action == "create" else plan_update
         return make(self._facts, self._selection, keys, dialect)
+
+    async def _retried(self, database: Database, change: Change, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Do a whole transaction of hooks, and once more while others get in its way."""
+        try:
+            return await database.retry(work)
+        except ForeignKeyError as error:
+            raise await self._located(database, error, change.action, change.values) from error
 
     async def _located(
         self, database: Database, error: ForeignKeyError, action: Action, values: Mapping[str, object]
@@ -207,7 +215,7 @@ class Writer:
             document = await self._reader.read_in(unit.session, attempt.id)
             await unit.commit()
         await self._finish(attempt)
-        return Created(document.body, document.version, id=attempt.id)
+        return Created(document, attempt.id)
 
     async def _update_by_session(self, database: Database, change: Change) -> Document:
         service = self.blueprint.service
