@@ -2,13 +2,18 @@
 
 from app.models.order import Order
 from app.schemas.order import OrderCreate, OrderResponse, OrderUpdate
+from app.schemas.user import UserBrief
 from app.services.order import OrderService
 from colonnade import Listing, Resource, Routes, Schemas
 
 orders = Resource(
     Order,
     schemas=Schemas(create=OrderCreate, update=OrderUpdate, response=OrderResponse),
-    listing=Listing(filters=["user_id", "status", "total"], sorts=["id", "created_at", "total"]),
+    listing=Listing(
+        filters=["user_id", "status", "total"],
+        sorts=["id", "created_at", "total"],
+        includes={"user": UserBrief},
+    ),
     service=OrderService(),
     routes=Routes(methods=("list", "create", "get", "update")),
 )

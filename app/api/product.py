@@ -1,6 +1,7 @@
 """`/products`; PUT takes a partial body too, as guide B's clients send it."""
 
 from app.models.product import Product
+from app.schemas.category import CategoryBrief
 from app.schemas.product import ProductCreate, ProductResponse, ProductUpdate
 from colonnade import Listing, Resource, Routes, Schemas
 
@@ -10,6 +11,7 @@ products = Resource(
     listing=Listing(
         filters=["name", "price", "quantity", "category_id"],
         sorts=["id", "name", "price", "quantity", "created_at"],
+        includes={"category": CategoryBrief},
     ),
     routes=Routes(replace="partial"),
 )

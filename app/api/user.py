@@ -3,13 +3,18 @@
 from app.api.post import posts
 from app.models.user import User
 from app.schemas.user import UserCreate, UserResponse, UserUpdate
+from app.schemas.user_profile import UserProfileResponse
 from app.services.user import UserService
 from colonnade import Listing, Resource, Routes, Schemas
 
 users = Resource(
     User,
     schemas=Schemas(create=UserCreate, update=UserUpdate, response=UserResponse),
-    listing=Listing(filters=["role", "is_active"], sorts=["id", "created_at", "username"]),
+    listing=Listing(
+        filters=["role", "is_active"],
+        sorts=["id", "created_at", "username"],
+        includes={"profile": UserProfileResponse},
+    ),
     service=UserService(),
     routes=Routes(parts={"posts": (posts, "user_id")}),
 )

@@ -25,4 +25,4 @@ class UserProfile(IntegerId, Timestamps, Versioned, Base):
     location: Mapped[str | None] = mapped_column(String(100))
     birth_date: Mapped[date | None]
 
-    user: Mapped[User] = relationship(lazy="raise")
+    user: Mapped[User] = relationship(back_populates="profile", lazy="raise")

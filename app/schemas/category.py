@@ -34,3 +34,10 @@ class CategoryResponse(Row):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class CategoryBrief(Row):
+    """What sort of thing a product is."""
+
+    id: int
+    name: str

@@ -59,3 +59,11 @@ class UserResponse(Row):
     last_login_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+class UserBrief(Row):
+    """Whose a post, a profile or an order is."""
+
+    id: int
+    username: str
+    full_name: str | None

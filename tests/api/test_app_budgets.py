@@ -80,6 +80,8 @@ async def furnished(shop: Client) -> Client:
         ("users?page_size=2", 2), ("users?page_size=2&count=none", 1), ("posts", 2), ("categories?page_size=2", 2),
         ("products?page_size=2&sort=-price&price__gte=1", 2), ("user-profiles?page_size=2", 2),
         ("users/1/posts", 3), ("categories/1/products", 2), ("orders?page_size=2", 3), ("orders?page_size=2&count=none", 2),
+        ("posts?include=user", 2), ("products?page_size=2&include=category", 2), ("orders?page_size=2&include=user", 3),
+        ("posts/1?include=user,user.profile", 1), ("users/1?include=profile", 1), ("users?page_size=2&fields=id", 2),
     ],
 )  # fmt: skip
 @pytest.mark.databases("sqlite-memory", "postgresql")

@@ -160,3 +160,14 @@ async def test_a_unit_of_work_rolls_back(shop_app: FastAPI, shop: Client) -> Non
         await unit.session.flush()
         assert await unit.session.scalar(select(func.count(Product.id))) == 1
     assert (await shop.get("products")).json()["total"] == 0
+
+
+async def test_the_category_comes_along_when_it_is_asked_for(shop: Client) -> None:
+    """S51, S53: `include=category` shows it beside the product, `fields=` only what is named."""
+    category = await create(shop, "categories", name="Lamps")
+    await create(shop, "products", name="Lamp", price=1, category_id=category["id"])
+    await new_product(shop, "Loose")
+    rows = (await shop.get("products?include=category&fields=name,category")).json()["products"]
+    assert rows == [{"name": "Lamp", "category": {"id": 1, "name": "Lamps"}}, {"name": "Loose", "category": None}]
+    assert "category" not in (await shop.get("products/1")).json()
+    assert (await shop.get("products?include=orders")).status_code == 422

@@ -204,3 +204,13 @@ async def test_a_user_has_one_profile(shop: Client) -> None:
     assert faults(await shop.post("user-profiles", json={"user_id": user["id"]})) == [("/user_id", "taken")]
     assert faults(await shop.post("user-profiles", json={"user_id": 99})) == [("/user_id", "reference_missing")]
     assert (await shop.get("user-profiles")).json()["user_profiles"] == [profile]
+
+
+async def test_posts_show_their_author_without_secrets(shop: Client) -> None:
+    """S11, S31, S51: author and profile come along when they are asked for, and no hash with them."""
+    user = await new_user(shop)
+    profile = await create(shop, "user-profiles", user_id=user["id"], location="London")
+    await create(shop, "posts", user_id=user["id"], title="Notes", body="...")
+    post = (await shop.get("posts/1?include=user,user.profile")).json()
+    assert post["user"] == {"id": 1, "username": "ada", "full_name": "Ada L", "profile": profile}
+    assert (await shop.get("posts?include=user.hashed_password")).status_code == 422
