@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,7 @@ from colonnade.core.errors import (
     StatementTimeoutError,
     UniqueError,
 )
-from colonnade.models.facts import constraint_columns
+from colonnade.models.facts import attribute_of, constraint_columns
 
 Columns: TypeAlias = "tuple[str, ...]"
 
@@ -66,6 +67,16 @@ def _constraints(metadata: sa.MetaData) -> dict[str, tuple[str, ...]]:
     return found
 
 
+@cache
+def _attributes(metadata: sa.MetaData) -> dict[str, str]:
+    """Map columns' names to attributes, but for a name that means different ones in different tables."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for table in metadata.tables.values():
+        for column in table.columns:
+            found[column.name].add(attribute_of(column))
+    return {name: attributes.pop() for name, attributes in found.items() if len(attributes) == 1}
+
+
 def explain(diagnosis: Diagnosis, metadata: sa.MetaData | None = None) -> ProblemError:
     """Make the problem of a diagnosis; the columns' names come from the driver or from the constraint's declaration.
 
@@ -74,8 +85,11 @@ def explain(diagnosis: Diagnosis, metadata: sa.MetaData | None = None) -> Proble
         metadata: where constraints are declared.
     """
     columns = diagnosis.columns
-    if not columns and diagnosis.constraint and metadata is not None:
-        columns = _constraints(metadata).get(diagnosis.constraint, ())
+    if metadata is not None:
+        attributes = _attributes(metadata)
+        columns = tuple(attributes.get(column, column) for column in columns)
+        if not columns and diagnosis.constraint:
+            columns = _constraints(metadata).get(diagnosis.constraint, ())
     return _PROBLEMS[diagnosis.cause](columns)
 
 

@@ -70,6 +70,7 @@ _CAUSES = {
     1048: Cause.NOT_NULL,
     1364: Cause.NOT_NULL,
     1264: Cause.MISFIT,
+    1292: Cause.MISFIT,  # a UUID of no known version, too
     1366: Cause.MISFIT,
     1406: Cause.MISFIT,
     1020: Cause.CONTENTION,

@@ -56,6 +56,13 @@ class Base(DeclarativeBase):
         dict[str, Any]: JsonDocument,
     }
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Note each column's attribute with the column: by that name the wire and its problems know it."""
+        super().__init_subclass__(**kwargs)
+        if (mapper := inspect(cls, raiseerr=False)) is not None:
+            for key, column in mapper.columns.items():
+                column.info.setdefault("attribute", key)
+
     def __repr__(self) -> str:
         """Show the primary key and the loaded short columns; nothing secret, and nothing that would need a query."""
         state = inspect(self)

@@ -245,13 +245,18 @@ def _read_relation(relation: RelationshipProperty[Any]) -> RelationFacts:
 def constraint_columns(table: sa.Table) -> dict[str, tuple[str, ...]]:
     """Name the columns of each named constraint and index of a table, by the attribute keys of its columns."""
     found: dict[str, tuple[str, ...]] = {
-        _name_of(constraint): (column.key,) for column in table.columns for constraint in column.constraints
+        _name_of(constraint): (attribute_of(column),) for column in table.columns for constraint in column.constraints
     }
     for item in (*table.constraints, *table.indexes):
         if isinstance(item, ColumnCollectionConstraint | sa.Index):
-            found[_name_of(item)] = tuple(column.key for column in item.columns)
+            found[_name_of(item)] = tuple(attribute_of(column) for column in item.columns)
     found.pop("", None)
     return found
+
+
+def attribute_of(column: sa.Column[Any]) -> str:
+    """Name the attribute that a column is mapped to; its own key where `Base` has not noted one."""
+    return str(column.info.get("attribute", column.key))
 
 
 def _name_of(item: Any) -> str:

@@ -13,6 +13,9 @@ from typing import Any, TypeAlias
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from colonnade.core.json import number
 from colonnade.models.facts import ColumnFacts, Kind
@@ -54,6 +57,14 @@ def _json(column: ColumnFacts) -> Converter:
     return orjson.Fragment
 
 
+def _sqlite_json(column: ColumnFacts) -> Converter:
+    """SQLite turns the text of a document that is one number into that number: a column declared JSON is numeric to it.
+
+    https://www.sqlite.org/datatype3.html#determination_of_column_affinity
+    """
+    return lambda value: orjson.Fragment(value) if isinstance(value, str) else value
+
+
 def _sqlite_time(column: ColumnFacts) -> Converter:
     if not isinstance(column.column.type, UTCDateTime):
         return _NO_SHORT_WAY
@@ -63,6 +74,37 @@ def _sqlite_time(column: ColumnFacts) -> Converter:
 def _rfc3339(text: str) -> str:
     """`2026-11-20 11:04:43.123456`, as SQLite keeps it, on the wire."""
     return f"{text[:10]}T{text[11:19]}Z" if text.endswith(".000000") else f"{text[:10]}T{text[11:]}Z"
+
+
+class _WireText(FunctionElement[str]):
+    """A time as PostgreSQL writes it, in UTC, with the T and the Z of RFC 3339; on others the column itself."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+@compiles(_WireText)
+def _as_it_is(element: _WireText, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return compiler.process(element.clauses, **kwargs)
+
+
+@compiles(_WireText, "postgresql")
+def _as_text(element: _WireText, compiler: SQLCompiler, **kwargs: Any) -> str:
+    column = compiler.process(element.clauses, **kwargs)
+    return f"replace(({column} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'"
+
+
+def as_wire_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """Select a time as text where that is the quicker way: asyncpg takes 0.7 us to make one `datetime`."""
+    return _WireText(column)
+
+
+def _postgresql_time(text: str) -> str:
+    """PostgreSQL drops the zeros at the end of a fraction; the wire has six digits or none."""
+    return text if len(text) in _WHOLE_TIMES else f"{text[:-1]:0<26}Z"
+
+
+_WHOLE_TIMES = frozenset({len("2026-11-20T11:04:43Z"), len("2026-11-20T11:04:43.123456Z")})
 
 
 def _sqlite_decimal(column: ColumnFacts) -> Converter:
@@ -78,15 +120,16 @@ def _sqlite_uuid(column: ColumnFacts) -> Converter:
 
 
 _SHORT: Mapping[tuple[str, Kind], Callable[[ColumnFacts], Converter | None]] = {
-    ("sqlite", Kind.JSON): _json,
+    ("sqlite", Kind.JSON): _sqlite_json,
     ("sqlite", Kind.DATETIME): _sqlite_time,
     ("sqlite", Kind.DECIMAL): _sqlite_decimal,
     ("sqlite", Kind.UUID): _sqlite_uuid,
     ("sqlite", Kind.BOOLEAN): lambda _: bool,
-    ("postgresql", Kind.JSON): _json,
+    # SQLAlchemy has asyncpg decode documents on each of the pool's connections, before anybody sees their text.
+    ("postgresql", Kind.JSON): lambda _: None,
     ("postgresql", Kind.UUID): lambda _: str,
-    # asyncpg gives aware times in UTC and exact decimals: nothing is left to do.
-    ("postgresql", Kind.DATETIME): lambda _: None,
+    ("postgresql", Kind.DATETIME): lambda _: _postgresql_time,
+    # asyncpg gives exact decimals: nothing is left to do.
     ("postgresql", Kind.DECIMAL): lambda _: None,
     # SQLAlchemy's own processor wants to be told by which of PostgreSQL's types a row came.
     ("postgresql", Kind.FLOAT): lambda _: None,

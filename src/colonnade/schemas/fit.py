@@ -101,6 +101,8 @@ def _json(column: ColumnFacts, value: Any) -> tuple[str, str] | None:
     if isinstance(value, dict | list):
         children = value.values() if isinstance(value, dict) else value
         return next((found for child in children if (found := _json(column, child))), None)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return "number_out_of_range", "Whole numbers in a document are of 64 bits."
     if isinstance(value, Decimal) and Decimal(repr(float(value))) != value:
         return "number_inexact", "Numbers with a fraction in a document have at most 15 to 17 significant digits."
     return None
