@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from colonnade import Base, IntegerId, Timestamps, Versioned
-
-if TYPE_CHECKING:
-    from app.models.user_profile import UserProfile
 
 
 class UserRole(enum.StrEnum):
@@ -42,4 +38,7 @@ class User(IntegerId, Timestamps, Versioned, Base):
     hashed_password: Mapped[str] = mapped_column(String(255))
     last_login_at: Mapped[datetime | None] = mapped_column(info={"server_owned": True})
 
-    profile: Mapped[UserProfile | None] = relationship(back_populates="user", lazy="raise", passive_deletes=True)
+    # Named by text: the profile's module knows this one, and an arrow back would close a circle.
+    profile: Mapped[Base | None] = relationship(
+        "UserProfile", back_populates="user", lazy="raise", passive_deletes=True
+    )
