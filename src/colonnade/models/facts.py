@@ -189,6 +189,8 @@ _OWN_TYPES: Mapping[Kind, type] = {Kind.JSON: object, Kind.DATETIME: datetime, K
 
 
 def _kind_of(type_: sa.types.TypeEngine[Any]) -> Kind:
+    if isinstance(type_, sa.DateTime) and type_.timezone:
+        return Kind.DATETIME
     if isinstance(type_, sa.types.TypeDecorator) and not isinstance(type_, UTCDateTime | ExactDecimal):
         return Kind.OTHER
     return next((kind for class_, kind in _KINDS if isinstance(type_, class_)), Kind.OTHER)

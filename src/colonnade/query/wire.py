@@ -7,7 +7,6 @@ ORM way agree by construction; the shorter ways are held to it by a property tes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import time
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -41,8 +40,8 @@ def _time_of_day(processor: Converter | None) -> Converter:
     return lambda value: _isoformat(processor(value))
 
 
-def _isoformat(value: time) -> str:
-    return value.isoformat()
+def _isoformat(value: Any) -> str:
+    return str(value.isoformat())
 
 
 def _no_short_way(value: object) -> object:
@@ -104,6 +103,11 @@ def _postgresql_time(text: str) -> str:
     return text if len(text) in _WHOLE_TIMES else f"{text[:-1]:0<26}Z"
 
 
+def _postgresql_datetime(column: ColumnFacts) -> Converter | None:
+    """Only our own type is selected as text; asyncpg gives other aware times in UTC."""
+    return _postgresql_time if isinstance(column.column.type, UTCDateTime) else None
+
+
 _WHOLE_TIMES = frozenset({len("2026-11-20T11:04:43Z"), len("2026-11-20T11:04:43.123456Z")})
 
 
@@ -128,7 +132,7 @@ _SHORT: Mapping[tuple[str, Kind], Callable[[ColumnFacts], Converter | None]] = {
     # SQLAlchemy has asyncpg decode documents on each of the pool's connections, before anybody sees their text.
     ("postgresql", Kind.JSON): lambda _: None,
     ("postgresql", Kind.UUID): lambda _: str,
-    ("postgresql", Kind.DATETIME): lambda _: _postgresql_time,
+    ("postgresql", Kind.DATETIME): _postgresql_datetime,
     # asyncpg gives exact decimals: nothing is left to do.
     ("postgresql", Kind.DECIMAL): lambda _: None,
     # SQLAlchemy's own processor wants to be told by which of PostgreSQL's types a row came.

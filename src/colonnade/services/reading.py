@@ -154,16 +154,15 @@ class Reader:
             compile_statement(plan.statement, database.dialect),
             None if plan.count is None else compile_statement(plan.count, database.dialect),
             plan.selection,
-            make_shaper(plan.selection.node, database.dialect),
+            make_shaper(plan.selection, database.dialect),
             tuple(plan.selection.node.all_branches()),
         )
 
     @staticmethod
     def _compile_branch(database: Database, branch: Branch, size: int) -> CompiledRead:
         compiled = compile_statement(branch.statement(size), database.dialect)
-        node = branch.selection.node
-        shape = make_shaper(node, database.dialect)
-        return CompiledRead(compiled, None, branch.selection, shape, tuple(node.all_branches()))
+        shape = make_shaper(branch.selection, database.dialect)
+        return CompiledRead(compiled, None, branch.selection, shape, tuple(branch.selection.node.all_branches()))
 
     def _kept(self, database: Database, shape: object, make: Callable[[], Kept]) -> Kept:
         key = (database.driver_name, shape)
