@@ -14,6 +14,7 @@ from colonnade.database.lending import LendingPool
 
 _POSTGRESQL = {
     "timezone": "UTC",
+    "datestyle": "ISO",  # times are selected as text
     "statement_timeout": "5000",
     "lock_timeout": "2000",
     "idle_in_transaction_session_timeout": "10000",

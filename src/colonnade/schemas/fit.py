@@ -19,6 +19,9 @@ MAX_DIGITS = 300
 """Of a decimal whose column names no precision: what SQLite, which keeps such a one as a double, can hold."""
 
 
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
 def fit_values(facts: TableFacts, values: Mapping[str, object], *, at: str = "") -> None:
     """Check that each value can be stored as it is.
 
@@ -112,8 +115,11 @@ def _datetime(column: ColumnFacts, value: Any) -> tuple[str, str] | None:
     if isinstance(value, datetime) and value.tzinfo is None:
         return "timezone_missing", "A time needs its offset, e.g. 2026-01-31T12:00:00Z."
     try:
-        value.astimezone(UTC)
+        instant = value.astimezone(UTC)
     except OverflowError:
+        instant = _LAST
+    # asyncpg stores the first and the last one that Python knows as -infinity and infinity.
+    if instant in {_FIRST, _LAST}:
         return "out_of_range", "From the year 1 to the year 9999, in UTC."
     return None
 
