@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import quote
 
 from starlette.types import Scope
 
@@ -14,6 +15,7 @@ from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts
 from colonnade.query.parse import ListRules, ViewRules, parse_list, parse_view, read_id, refuse_parameters
 from colonnade.query.request import Condition
+from colonnade.query.values import read_default
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.reading import Reader
 from colonnade.services.writing import Writer
@@ -89,7 +91,8 @@ class CreateRow:
         require_json(call.scope)
         values = all_values(parse_body(self.writer.blueprint.create, await call.body()))
         created = await self.writer.create(call.database, values)
-        location = f"{call.scope['path']}/{created.id}".encode()
+        # A text that is a key may hold anything, a line break too.
+        location = f"{quote(call.scope['path'])}/{quote(str(created.id), safe='')}".encode()
         return document_reply(201, created.document, (b"location", location))
 
 
@@ -140,8 +143,10 @@ class DeleteRow:
 
 def _defaults(facts: TableFacts, blueprint: Blueprint) -> dict[str, Any]:
     """Give what a row is when a client says nothing: of the columns that its schema knows."""
-    return {
-        key: column.default() if column.default else None
+    columns = {
+        key: column
         for key, column in facts.columns.items()
-        if key in blueprint.create.model_fields and not column.server_owned and (column.default or column.nullable)
+        if key in blueprint.create.model_fields and not column.server_owned
     }
+    found = {key: column.default() if column.default else read_default(column) for key, column in columns.items()}
+    return {key: value for key, value in found.items() if value is not None or columns[key].nullable}

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from colonnade.models.facts import ColumnFacts, Kind
 from colonnade.schemas.fit import misfit
 
@@ -59,6 +61,18 @@ def read_value(column: ColumnFacts, text: str) -> object:
     if column.kind is not Kind.TEXT and (found := misfit(column, value)):
         raise UnreadableError(*found)
     return value
+
+
+def read_default(column: ColumnFacts) -> object:
+    """Read the default that the database itself gives a column; None where there is none, or where it is SQL."""
+    default = column.column.server_default
+    text = default.arg if isinstance(default, sa.DefaultClause) else None
+    if not isinstance(text, str):
+        return None
+    try:
+        return read_value(column, text)
+    except UnreadableError:
+        return None
 
 
 def _matched(pattern: re.Pattern[str], text: str) -> str:
