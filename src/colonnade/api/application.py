@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
@@ -125,9 +126,20 @@ def _lifespan(database: Database, settings: Settings, own: Lifespan | None) -> L
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.dispose)
             await database.start(create_tables=settings.env in {"development", "test"})
+            if settings.env in {"staging", "production"}:
+                _settle_heap(stack)
             yield None if own is None else await stack.enter_async_context(own(app))
 
     return lifespan
+
+
+def _settle_heap(stack: AsyncExitStack) -> None:
+    """Keep the collector away from what was made at the start and stays: a third of a list's time went into looking
+    through a hundred thousand classes, plans and routes again and again (https://docs.python.org/3/library/gc.html#gc.freeze).
+    """
+    gc.collect()
+    gc.freeze()
+    stack.callback(gc.unfreeze)
 
 
 def _answer(error: ProblemError, request: Request) -> Response:

@@ -10,8 +10,6 @@ import sqlalchemy as sa
 
 from colonnade.core.errors import DeclarationError
 from colonnade.models.facts import ColumnFacts, RelationFacts, TableFacts
-from colonnade.models.types import UTCDateTime
-from colonnade.query.wire import as_wire_text
 from colonnade.schemas.projection import Nested, Projection
 
 MAX_CHILDREN = 100
@@ -132,17 +130,15 @@ class _Builder:
     """Gathers columns and joins while walking down a projection."""
 
     origin: sa.FromClause
-    sources: list[sa.ColumnElement[Any]] = field(default_factory=list)
     columns: list[sa.ColumnElement[Any]] = field(default_factory=list)
 
     def index_of(self, column: ColumnFacts, table: sa.FromClause) -> int:
         """Make sure that a column is selected, once, and give its index."""
         wanted = table.c[column.column.key]
-        for index, source in enumerate(self.sources):
-            if source is wanted:
+        for index, selected in enumerate(self.columns):
+            if selected is wanted:
                 return index
-        self.sources.append(wanted)
-        self.columns.append(as_wire_text(wanted) if isinstance(wanted.type, UTCDateTime) else wanted)
+        self.columns.append(wanted)
         return len(self.columns) - 1
 
     def node(self, facts: TableFacts, projection: Projection, table: sa.FromClause, at: tuple[str, ...]) -> Node:

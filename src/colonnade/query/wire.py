@@ -12,9 +12,6 @@ from typing import Any, TypeAlias
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from colonnade.core.json import number
 from colonnade.models.facts import ColumnFacts, Kind
@@ -75,42 +72,6 @@ def _rfc3339(text: str) -> str:
     return f"{text[:10]}T{text[11:19]}Z" if text.endswith(".000000") else f"{text[:10]}T{text[11:]}Z"
 
 
-class _WireText(FunctionElement[str]):
-    """A time as PostgreSQL writes it, in UTC, with the T and the Z of RFC 3339; on others the column itself."""
-
-    type = sa.Text()
-    inherit_cache = True
-
-
-@compiles(_WireText)
-def _as_it_is(element: _WireText, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return compiler.process(element.clauses, **kwargs)
-
-
-@compiles(_WireText, "postgresql")
-def _as_text(element: _WireText, compiler: SQLCompiler, **kwargs: Any) -> str:
-    column = compiler.process(element.clauses, **kwargs)
-    return f"replace(({column} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'"
-
-
-def as_wire_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    """Select a time as text where that is the quicker way: asyncpg takes 0.7 us to make one `datetime`."""
-    return _WireText(column)
-
-
-def _postgresql_time(text: str) -> str:
-    """PostgreSQL drops the zeros at the end of a fraction; the wire has six digits or none."""
-    return text if len(text) in _WHOLE_TIMES else f"{text[:-1]:0<26}Z"
-
-
-def _postgresql_datetime(column: ColumnFacts) -> Converter | None:
-    """Only our own type is selected as text; asyncpg gives other aware times in UTC."""
-    return _postgresql_time if isinstance(column.column.type, UTCDateTime) else None
-
-
-_WHOLE_TIMES = frozenset({len("2026-11-20T11:04:43Z"), len("2026-11-20T11:04:43.123456Z")})
-
-
 def _sqlite_decimal(column: ColumnFacts) -> Converter:
     kind = column.column.type
     if not isinstance(kind, ExactDecimal):
@@ -132,8 +93,9 @@ _SHORT: Mapping[tuple[str, Kind], Callable[[ColumnFacts], Converter | None]] = {
     # SQLAlchemy has asyncpg decode documents on each of the pool's connections, before anybody sees their text.
     ("postgresql", Kind.JSON): lambda _: None,
     ("postgresql", Kind.UUID): lambda _: str,
-    ("postgresql", Kind.DATETIME): _postgresql_datetime,
-    # asyncpg gives exact decimals: nothing is left to do.
+    # asyncpg gives aware times in UTC and exact decimals: nothing is left to do. Times as text would spare Python
+    # 0.5 us each, and cost PostgreSQL, which is as busy, two to three times as much.
+    ("postgresql", Kind.DATETIME): lambda _: None,
     ("postgresql", Kind.DECIMAL): lambda _: None,
     # SQLAlchemy's own processor wants to be told by which of PostgreSQL's types a row came.
     ("postgresql", Kind.FLOAT): lambda _: None,
