@@ -26,6 +26,14 @@ async def get_db(request: Request, database: Annotated[Database, Depends(get_dat
 
 
 def get_sync_db(request: Request, database: Annotated[Database, Depends(get_database)]) -> Iterator[Session]:
-    """Give a sync `Session` to an endpoint that is a plain `def`; it runs in FastAPI's thread pool (S25)."""
+    """Give a sync `Session` to an endpoint that is a plain `def`; it runs in FastAPI's thread pool (S25).
+
+    Rolled back unless the endpoint commits, closed always; what the database refuses is answered as a problem.
+    """
     with database.sync_sessions() as session:
-        yield session
+        try:
+            yield session
+        except Exception as error:
+            if (problem := database.translate(error)) is not None:
+                raise problem from error
+            raise
