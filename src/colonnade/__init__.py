@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from colonnade.core.settings import PoolSettings, Settings, load_settings, settings_or_exit
     from colonnade.database import Database, UnitOfWork
     from colonnade.models.base import Base
-    from colonnade.models.mixins import IntegerId, Timestamps, UUIDv7Id, Versioned, utc_now
+    from colonnade.models.clock import utc_now
+    from colonnade.models.mixins import IntegerId, Timestamps, UUIDv7Id, Versioned
     from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
     from colonnade.schemas.derive import Email, ExactNumber
     from colonnade.services.hooks import Change, Service
@@ -43,7 +44,8 @@ _ROOMS = {
     "colonnade.core.settings": "PoolSettings Settings load_settings settings_or_exit",
     "colonnade.database": "Database UnitOfWork",
     "colonnade.models.base": "Base",
-    "colonnade.models.mixins": "IntegerId Timestamps UUIDv7Id Versioned utc_now",
+    "colonnade.models.clock": "utc_now",
+    "colonnade.models.mixins": "IntegerId Timestamps UUIDv7Id Versioned",
     "colonnade.models.types": "BigId ExactDecimal JsonDocument UTCDateTime value_enum",
     "colonnade.schemas.derive": "Email ExactNumber",
     "colonnade.services.hooks": "Change Service",

@@ -134,8 +134,9 @@ def _lifespan(database: Database, settings: Settings, own: Lifespan | None) -> L
 
 
 def _settle_heap(stack: AsyncExitStack) -> None:
-    """Keep the collector away from what was made at the start and stays: a third of a list's time went into looking
-    through a hundred thousand classes, plans and routes again and again (https://docs.python.org/3/library/gc.html#gc.freeze).
+    """Keep the collector away from what was made at the start and stays (`gc.freeze`).
+
+    A third of a list's time went into looking through a hundred thousand classes, plans and routes again and again.
     """
     gc.collect()
     gc.freeze()

@@ -184,7 +184,7 @@ class Resource:
         )
         route = self.router.routes[-1]
         assert isinstance(route, ResourceRoute)  # it was just added as one
-        route.operation = endpoint.operation
+        route.operation, route.body_schema = endpoint.operation, endpoint.body
 
 
 @dataclass(frozen=True, slots=True)

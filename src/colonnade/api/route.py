@@ -10,19 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from colonnade.api.body import read_body
+from colonnade.api.body import parse_body, read_body, require_json
 from colonnade.api.operations import Call, Operation
 from colonnade.api.problems import problem_response
 from colonnade.api.wrapper import wrap
 from colonnade.core.errors import DeclarationError, Fault, InvalidBodyError, InvalidParameterError, ProblemError
+from colonnade.core.json import parse_json
 from colonnade.database.database import Database
+
+Handler: TypeAlias = "Callable[[Request], Coroutine[Any, Any, Response]]"
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class ResourceRoute(APIRoute):
     """One operation of a resource; `resource_route` makes them."""
 
     operation: Operation
+    body_schema: type[BaseModel] | None = None
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the shorter way where it is allowed, by FastAPI's otherwise."""
@@ -73,19 +78,29 @@ class ResourceRoute(APIRoute):
             return
         await (wrap(reply, scope["app"]) if runtime.wrapped else reply).send(send)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         """Let FastAPI solve the dependencies, and say its refusals in our words."""
         solve = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
             try:
-                return await solve(request)
-            except RequestValidationError as error:
-                return _problem(refused_by_fastapi(error), request.scope)
+                return await self._solved(solve, request)
             except ProblemError as error:
                 return _problem(error, request.scope)
 
         return handler
+
+    async def _solved(self, solve: Handler, request: Request) -> Response:
+        """Check the body's syntax first, as FastAPI does, and its schema only where FastAPI refuses it, in our words."""
+        if self.body_schema is not None:
+            require_json(request.scope)
+            parse_json(await request.body())
+        try:
+            return await solve(request)
+        except RequestValidationError as error:
+            if self.body_schema is not None:
+                parse_body(self.body_schema, await request.body())
+            raise refused_by_fastapi(error) from error
 
 
 def runtime_of(app: FastAPI) -> Runtime:

@@ -22,6 +22,7 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 
 from colonnade.core.errors import DeclarationError
 from colonnade.models.base import SECRET_NAME
+from colonnade.models.clock import utc_now
 from colonnade.models.types import ExactDecimal, UTCDateTime
 
 
@@ -103,6 +104,21 @@ class TableFacts:
     relations: Mapping[str, RelationFacts]
     identity: ColumnFacts
     version: ColumnFacts | None
+
+    def fill(self, values: Mapping[str, object], *, new: bool) -> dict[str, object]:
+        """Add what the client did not give and Python makes: keys, defaults, times; a change has one time throughout.
+
+        Args:
+            values: by attribute key.
+            new: for a new row, defaults; otherwise the columns that change with every update.
+        """
+        now = utc_now()
+        made = {
+            key: now if factory is utc_now else factory()
+            for key, column in self.columns.items()
+            if key not in values and (factory := column.default if new else column.on_update) is not None
+        }
+        return {**values, **made}
 
     def key_of(self, column_name: str) -> str | None:
         """Find the attribute of a column by its name in the database."""
@@ -229,6 +245,9 @@ def _factory(default: Any) -> Callable[[], object] | None:
     if default is None or not isinstance(default, sa.ColumnDefault):
         return None
     argument = default.arg
+    if getattr(argument, "__wrapped__", None) is utc_now:
+        clock: Callable[[], object] = utc_now  # known by itself, so that one change reads it once
+        return clock
     if default.is_callable:
         return lambda: argument(None)  # SQLAlchemy wraps it to take a context
     return None if default.is_clause_element else lambda: argument

@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Integer, Uuid
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
+from colonnade.models.clock import utc_now
 from colonnade.models.types import BigId, UTCDateTime
 
 SERVER_OWNED = {"server_owned": True}
 """Column `info`: no schema derived from the model lets a client set it."""
-
-
-def utc_now() -> datetime:
-    """Tell the time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 def uuid7() -> uuid.UUID:

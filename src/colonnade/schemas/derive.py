@@ -114,17 +114,30 @@ def _read_type(column: ColumnFacts) -> Any:
 
 def write_type(column: ColumnFacts) -> Any:
     """Give the annotation of a value that a client sends for a column, with the column's bounds."""
-    if column.kind is Kind.TEXT and column.max_length is not None:
-        return Annotated[str, Field(max_length=column.max_length)]
+    kind = column.column.type
     if column.kind is Kind.INTEGER and column.bounds is not None:
-        return Annotated[int, _WHOLE, Field(ge=column.bounds[0], le=column.bounds[1])]
+        return Annotated[int, Field(ge=column.bounds[0], le=column.bounds[1]), _WHOLE]
     if column.kind is Kind.DECIMAL and column.digits is not None:
-        return Annotated[Decimal, _DECIMAL, Field(max_digits=column.digits[0], decimal_places=column.digits[1])]
-    if column.kind is Kind.FLOAT and column.python_type is float:
-        return Annotated[float, _NUMBER, Field(allow_inf_nan=False)]
-    if isinstance(column.column.type, sa.Enum) and column.python_type is str:
-        return Literal[tuple(column.column.type.enums)]
+        return _decimal_type(*column.digits)
+    if isinstance(kind, sa.Enum) and column.python_type is str:
+        return Literal[tuple(kind.enums)]
+    if column.max_length is not None:
+        return Annotated[str, Field(max_length=column.max_length)]
+    if column.python_type is float:
+        return Annotated[float, Field(allow_inf_nan=False), _NUMBER]
     return _WRITTEN.get(column.kind, column.python_type)
+
+
+def _decimal_type(precision: int, scale: int) -> Any:
+    """Pydantic's own JSON Schema of a decimal tells neither how large it may be nor how many places it has."""
+    end = 10 ** (precision - scale)
+    number: dict[str, Any] = {"type": "number", "exclusiveMinimum": -end, "exclusiveMaximum": end}
+    number["multipleOf"] = float(Decimal(1).scaleb(-scale)) if scale else 1
+    whole = f"[0-9]{{1,{precision - scale}}}" if precision > scale else "0"
+    places = rf"(\.[0-9]{{1,{scale}}})?" if scale else ""
+    text = {"type": "string", "pattern": f"^-?{whole}{places}$"}
+    schema = WithJsonSchema({"anyOf": [number, text]}, mode="validation")
+    return Annotated[Decimal, Field(max_digits=precision, decimal_places=scale), _DECIMAL, schema]
 
 
 _WRITTEN: Mapping[Kind, Any] = {

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.sql.elements import ClauseElement
 
 from colonnade.core.errors import DeclarationError, Fault, ForeignKeyError
 from colonnade.database.database import Database
@@ -20,7 +19,7 @@ from colonnade.query.compile import CompiledStatement, compile_statement
 from colonnade.query.selection import select_for
 from colonnade.query.shape import Row
 from colonnade.query.wire import key_converter_of
-from colonnade.query.writes import WritePlan, plan_delete, plan_insert, plan_update
+from colonnade.query.writes import plan_delete, plan_insert, plan_update
 from colonnade.schemas.fit import fit_values
 from colonnade.schemas.projection import Projection
 from colonnade.services.blueprint import Blueprint, PlanCache
@@ -147,28 +146,24 @@ class Writer:
         self, database: Database, action: Action, values: Mapping[str, object], id: object = None
     ) -> list[Outcome]:
         """Bind the values into the plan of their shape and commit it: here the change becomes durable."""
-        plan, statements = self._plan(database, action, tuple(values))
-        bound: dict[str, object] = {f"v_{key}": value for key, value in values.items()}
-        bound |= {name: make() for name, make in plan.factories.items()}
+        stored = values if action == "delete" else self._facts.fill(values, new=action == "create")
+        statements = self._plan(database, action, tuple(stored))
+        bound: dict[str, object] = {f"v_{key}": value for key, value in stored.items()}
         bound["id"] = id
         try:
             return await database.commit([statement.bind(bound) for statement in statements])
         except ForeignKeyError as error:
             raise await self._located(database, error, action, values) from error
 
-    def _plan(
-        self, database: Database, action: Action, keys: tuple[str, ...]
-    ) -> tuple[WritePlan, list[CompiledStatement]]:
+    def _plan(self, database: Database, action: Action, keys: tuple[str, ...]) -> list[CompiledStatement]:
         shape = (database.driver_name, action, keys)
         found: Any = self._plans.get(shape)
         if found is None:
-            plan = self._make_plan(database.dialect.name, action, keys)
-            statements: list[ClauseElement] = list(plan.statements)  # type: ignore[arg-type]  # Core statements both
-            found = plan, [compile_statement(statement, database.dialect) for statement in statements]
-            self._plans[shape] = found
+            statements: list[Any] = self._make_plan(database.dialect.name, action, keys)
+            found = self._plans[shape] = [compile_statement(one, database.dialect) for one in statements]
         return found  # type: ignore[no-any-return]
 
-    def _make_plan(self, dialect: str, action: Action, keys: tuple[str, ...]) -> WritePlan:
+    def _make_plan(self, dialect: str, action: Action, keys: tuple[str, ...]) -> list[sa.Executable]:
         if action == "delete":
             return plan_delete(self._facts, dialect)
         make = plan_insert if action == "create" else plan_update
@@ -185,22 +180,24 @@ class Writer:
         self, database: Database, error: ForeignKeyError, action: Action, values: Mapping[str, object]
     ) -> ForeignKeyError:
         """Name the field of a broken reference where the database did not: SQLite tells no name of a foreign key."""
-        if error.faults or action == "delete":
-            return (
-                ForeignKeyError("Other rows still refer to this one; delete or change them first.")
-                if action == "delete"
-                else error
-            )
-        faults = []
-        async with database.session(read_only=True) as session:
-            for key, value in values.items():
-                for reference in self._facts.columns[key].column.foreign_keys if value is not None else ():
-                    if await session.scalar(sa.select(reference.column).where(reference.column == value)) is None:
-                        faults.append(Fault("reference_missing", "No such row.", pointer=f"/{key}"))
-        if not faults:
+        if action == "delete":
+            return ForeignKeyError("Other rows still refer to this one; delete or change them first.")
+        faults = list(error.faults) or [
+            Fault("reference_missing", "No such row.", pointer=f"/{key}")
+            for key, value in values.items()
+            if value is not None and key in self._facts.columns and await self._dangles(database, key, value)
+        ]
+        if error.faults or not faults:
             return error
         named = " and ".join(f"'{(fault.pointer or '')[1:]}'" for fault in faults)
         return ForeignKeyError(f"There is no row that {named} refers to.", faults=faults)
+
+    async def _dangles(self, database: Database, key: str, value: object) -> bool:
+        async with database.session(read_only=True) as session:
+            for reference in self._facts.columns[key].column.foreign_keys:
+                if await session.scalar(sa.select(reference.column).where(reference.column == value)) is None:
+                    return True
+        return False
 
     async def _create_by_session(self, database: Database, change: Change) -> Created:
         service, values = self.blueprint.service, dict(change.values)
@@ -208,7 +205,8 @@ class Writer:
             attempt = self._begin(unit, change, values)
             await service.before_create(attempt)
             self._check(attempt.values)
-            result: Any = await unit.session.execute(sa.insert(self._facts.table).values(self._columns(attempt.values)))
+            stored = self._columns(self._facts.fill(attempt.values, new=True))
+            result: Any = await unit.session.execute(sa.insert(self._facts.table).values(stored))
             attempt.id = result.inserted_primary_key[0]
             await service.after_create(attempt)
             await unit.session.flush()
@@ -260,7 +258,7 @@ class Writer:
     async def _apply(self, attempt: Change) -> None:
         if not attempt.values:
             return
-        columns = self._columns(attempt.values)
+        columns = self._columns(self._facts.fill(attempt.values, new=False))
         if self._facts.version is not None:
             columns[self._facts.version.column] = self._facts.version.column + 1
         changed = sa.update(self._facts.table).where(self._facts.identity.column == attempt.id).values(columns)
