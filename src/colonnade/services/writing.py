@@ -69,7 +69,7 @@ class Writer:
             StateError: CLN410 to CLN421, a constraint refuses it.
             ProblemError: whatever a hook raises.
         """
-        change = await self._prepare("create", None, values)
+        change = await self.prepare("create", None, values)
         if "create" in self.blueprint.service.transactional or not self._shown_whole:
             return await self._retried(database, change, lambda: self._create_by_session(database, change))
         self._check(change.values)
@@ -90,7 +90,7 @@ class Writer:
             InvalidBodyError: CLN201, a value does not fit its column.
             StateError: CLN410 to CLN421, a constraint refuses it.
         """
-        change = await self._prepare(action, id, values)
+        change = await self.prepare(action, id, values)
         if not change.values:
             return await self._reader.get(database, id)
         if "update" in self.blueprint.service.transactional or not self._shown_whole:
@@ -110,7 +110,7 @@ class Writer:
             NotFoundError: CLN400, also the second time.
             ForeignKeyError: CLN411, others still refer to it.
         """
-        change = await self._prepare("delete", id, {})
+        change = await self.prepare("delete", id, {})
         if "delete" in self.blueprint.service.transactional:
             await self._retried(database, change, lambda: self._delete_by_session(database, change))
             return
@@ -119,7 +119,8 @@ class Writer:
             raise self._reader.missing(id)
         await self.blueprint.service.after_commit(change)
 
-    async def _prepare(self, action: Action, id: object, values: dict[str, Any]) -> Change:
+    async def prepare(self, action: Action, id: object, values: dict[str, Any]) -> Change:
+        """Begin a change: what needs no transaction is done before there is one."""
         change = Change(action, values, id)
         await self.blueprint.service.prepare(change)
         return change
@@ -199,63 +200,91 @@ class Writer:
                     return True
         return False
 
+    async def apply(self, unit: UnitOfWork, change: Change) -> Change:
+        """Do one prepared change in a transaction of the caller's: its hooks and its statement, and no commit.
+
+        Args:
+            unit: entered; the caller commits it, and calls `finish` after that.
+            change: not altered, so that a transaction that is tried again starts from what the client sent.
+
+        Returns:
+            The change as the hooks left it, with the row's id.
+
+        Raises:
+            ProblemError: whatever a hook raises, or a missing row; a database's own error comes as it is.
+        """
+        attempt = self._begin(unit, change, dict(change.values))
+        if change.action == "create":
+            await self._create_in(attempt)
+        elif change.action == "delete":
+            await self._delete_in(attempt)
+        else:
+            await self._update_in(attempt)
+        await unit.session.flush()
+        return attempt
+
+    async def finish(self, attempt: Change) -> None:
+        """Call the last hook of a change that was applied, once its transaction is over."""
+        attempt._session = None
+        await self.blueprint.service.after_commit(attempt)
+
     async def _create_by_session(self, database: Database, change: Change) -> Created:
-        service, values = self.blueprint.service, dict(change.values)
         async with database.unit_of_work() as unit:
-            attempt = self._begin(unit, change, values)
-            await service.before_create(attempt)
-            self._check(attempt.values)
-            stored = self._columns(self._facts.fill(attempt.values, new=True))
-            result: Any = await unit.session.execute(sa.insert(self._facts.table).values(stored))
-            attempt.id = result.inserted_primary_key[0]
-            await service.after_create(attempt)
-            await unit.session.flush()
+            attempt = await self.apply(unit, change)
             document = await self._reader.read_in(unit.session, attempt.id)
             await unit.commit()
-        await self._finish(attempt)
+        await self.finish(attempt)
         return Created(document, attempt.id)
 
     async def _update_by_session(self, database: Database, change: Change) -> Document:
-        service = self.blueprint.service
         async with database.unit_of_work() as unit:
-            attempt = self._begin(unit, change, dict(change.values))
-            await self._load(attempt)
-            await service.before_update(attempt)
-            self._check(attempt.values)
-            await self._apply(attempt)
-            await service.after_update(attempt)
-            await unit.session.flush()
+            attempt = await self.apply(unit, change)
             document = await self._reader.read_in(unit.session, attempt.id)
             await unit.commit()
-        await self._finish(attempt)
+        await self.finish(attempt)
         return document
 
     async def _delete_by_session(self, database: Database, change: Change) -> None:
-        service = self.blueprint.service
         async with database.unit_of_work() as unit:
-            attempt = self._begin(unit, change, {})
-            await self._load(attempt)
-            await service.before_delete(attempt)
-            await unit.session.execute(sa.delete(self._facts.table).where(self._facts.identity.column == attempt.id))
-            await service.after_delete(attempt)
+            attempt = await self.apply(unit, change)
             await unit.commit()
-        await self._finish(attempt)
+        await self.finish(attempt)
+
+    async def _create_in(self, attempt: Change) -> None:
+        service = self.blueprint.service
+        await service.before_create(attempt)
+        self._check(attempt.values)
+        stored = self._columns(self._facts.fill(attempt.values, new=True))
+        result: Any = await attempt.session.execute(sa.insert(self._facts.table).values(stored))
+        attempt.id = result.inserted_primary_key[0]
+        await service.after_create(attempt)
+
+    async def _update_in(self, attempt: Change) -> None:
+        service = self.blueprint.service
+        await self._load(attempt)
+        await service.before_update(attempt)
+        self._check(attempt.values)
+        await self._store(attempt)
+        await service.after_update(attempt)
+
+    async def _delete_in(self, attempt: Change) -> None:
+        service = self.blueprint.service
+        await self._load(attempt)
+        await service.before_delete(attempt)
+        await attempt.session.execute(sa.delete(self._facts.table).where(self._facts.identity.column == attempt.id))
+        await service.after_delete(attempt)
 
     @staticmethod
     def _begin(unit: UnitOfWork, change: Change, values: dict[str, Any]) -> Change:
         """Give each try of a transaction its own copy, so that a repeated one starts from what the client sent."""
         return Change(change.action, values, change.id, notes=dict(change.notes), _session=unit.session)
 
-    async def _finish(self, attempt: Change) -> None:
-        attempt._session = None  # the transaction is over
-        await self.blueprint.service.after_commit(attempt)
-
     async def _load(self, attempt: Change) -> None:
         attempt.row = await attempt.session.get(self._facts.model, attempt.id, with_for_update=True)
         if attempt.row is None:
             raise self._reader.missing(attempt.id)
 
-    async def _apply(self, attempt: Change) -> None:
+    async def _store(self, attempt: Change) -> None:
         if not attempt.values:
             return
         columns = self._columns(self._facts.fill(attempt.values, new=False))
