@@ -54,7 +54,7 @@ class ListRows:
     owner: Reader | None = None
 
     async def __call__(self, call: Call) -> Reply:
-        """Answer a page: 200."""
+        """Give one page of the rows that the filters let through, in the order asked for."""
         request = parse_list(call.scope["query_string"], self.rules)
         if self.within is None or self.owner is None:
             return Reply(200, (), await self.reader.page(call.database, request))
@@ -73,7 +73,7 @@ class GetRow:
     rules: ViewRules
 
     async def __call__(self, call: Call) -> Reply:
-        """Answer the row with its entity tag: 200."""
+        """Give one row, with its entity tag."""
         view = parse_view(call.scope["query_string"], self.rules)
         id = read_id(self.reader.facts.identity, call.id)
         return document_reply(200, await self.reader.get(call.database, id, view))
@@ -86,7 +86,7 @@ class CreateRow:
     writer: Writer
 
     async def __call__(self, call: Call) -> Reply:
-        """Store a row and answer it with its place: 201, Location, ETag (RFC 9110 §9.3.3)."""
+        """Store a new row; the answer says where it stands (`Location`) and shows it as stored (RFC 9110 §9.3.3)."""
         refuse_parameters(call.scope["query_string"])
         require_json(call.scope)
         values = all_values(parse_body(self.writer.blueprint.create, await call.body()))
@@ -103,7 +103,7 @@ class UpdateRow:
     writer: Writer
 
     async def __call__(self, call: Call) -> Reply:
-        """Change what was sent, and only that (RFC 7396): 200."""
+        """Change the fields that were sent, and no other (JSON merge patch, RFC 7396)."""
         refuse_parameters(call.scope["query_string"])
         id = read_id(self.writer.blueprint.facts.identity, call.id)
         require_json(call.scope)
@@ -118,7 +118,7 @@ class ReplaceRow:
     writer: Writer
 
     async def __call__(self, call: Call) -> Reply:
-        """Set every column that a client may set, to the body's value or the column's default: 200 (RFC 9110 §9.3.4)."""
+        """Set every field that can be set, to what was sent or to its default (RFC 9110 §9.3.4)."""
         refuse_parameters(call.scope["query_string"])
         blueprint = self.writer.blueprint
         id = read_id(blueprint.facts.identity, call.id)
@@ -135,7 +135,7 @@ class DeleteRow:
     writer: Writer
 
     async def __call__(self, call: Call) -> Reply:
-        """Remove it: 204, and 404 the second time."""
+        """Remove one row; the second time there is none."""
         refuse_parameters(call.scope["query_string"])
         await self.writer.delete(call.database, read_id(self.writer.blueprint.facts.identity, call.id))
         return Reply(204)

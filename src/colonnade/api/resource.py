@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -143,11 +144,11 @@ class Resource:
         return create_model(f"{blueprint.label}List", **fields)
 
     def _endpoints(self, routes: Routes) -> Iterator[Endpoint]:
-        reader, writer, name = self.reader, self.writer, self.blueprint.label
+        reader, writer, name = self.reader, self.writer, _spoken(self.blueprint.label)
         create, update, shown = self.blueprint.create, self.blueprint.update, self.blueprint.response
         plural, page = self.blueprint.plural, self.page_schema()
         every: dict[Method, Endpoint] = {
-            "list": Endpoint("GET", "", ListRows(reader, self.rules), f"List {plural}", page),
+            "list": Endpoint("GET", "", ListRows(reader, self.rules), f"List {plural.replace('_', ' ')}", page),
             "create": Endpoint("POST", "", CreateRow(writer), f"Create {name}", shown, create),
             "get": Endpoint("GET", "/{id}", GetRow(reader, self.rules.view), f"Get {name}", shown),
             "update": Endpoint("PATCH", "/{id}", UpdateRow(writer), f"Change {name}", shown, update),
@@ -160,7 +161,7 @@ class Resource:
             yield Endpoint("PUT", "/{id}", ReplaceRow(writer), f"Replace {name}", shown, create)
         for path, (part, key) in routes.parts.items():
             rows = ListRows(part.reader, part.rules, within=key, owner=reader)
-            yield Endpoint("GET", f"/{{id}}/{path}", rows, f"List {path} of one {name}", part.page_schema())
+            yield Endpoint("GET", f"/{{id}}/{path}", rows, f"List the {path} of {name}", part.page_schema())
 
     def _add(self, endpoint: Endpoint) -> None:
         parameters = [id_parameter(self.blueprint.facts.identity)] if endpoint.path else []
@@ -197,6 +198,12 @@ class Endpoint:
     summary: str
     shown: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
+
+
+def _spoken(label: str) -> str:
+    """Say a model's name as a person would: `a user profile`, `an order`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label).lower()
+    return f"{'an' if words[0] in 'aeio' else 'a'} {words}"
 
 
 def _complete(given: Schemas, facts: TableFacts) -> tuple[type[BaseModel], type[BaseModel], type[BaseModel]]:
