@@ -24,7 +24,10 @@ ColonnadeError
     │   ├── ForeignKeyError          CLN411  409  a foreign key
     │   ├── ConflictError            CLN412  409  a business rule about stored rows
     │   ├── CheckError               CLN420  422
-    │   └── RequiredError            CLN421  422  NOT NULL
+    │   ├── RequiredError            CLN421  422  NOT NULL
+    │   ├── StaleVersionError        CLN430  409  the body's version is not the row's
+    │   ├── PreconditionFailedError  CLN431  412
+    │   └── PreconditionRequiredError  CLN432  428
     └── ServerError                  CLN5xx  not the client's fault
         ├── InternalError            CLN500  500
         └── UnavailableError         nothing was stored, try again after `Retry-After`
@@ -231,6 +234,27 @@ class RequiredError(StateError):
     """A column that must have a value would have none."""
 
     code, status, title = "CLN421", 422, "Value required"
+
+
+class StaleVersionError(StateError):
+    """The version that the body names is not the row's: another change came first."""
+
+    code, status, title = "CLN430", 409, "Version conflict"
+    hint = "Read the row again, and decide anew on what it has become."
+
+
+class PreconditionFailedError(StateError):
+    """A header's precondition does not hold of the row (RFC 9110 §15.5.13)."""
+
+    code, status, title = "CLN431", 412, "Precondition failed"
+    hint = "Read the row again, and send the change with its new ETag."
+
+
+class PreconditionRequiredError(StateError):
+    """The resource is changed only by those who say which version they have seen (RFC 6585 §3)."""
+
+    code, status, title = "CLN432", 428, "Precondition required"
+    hint = "Send 'If-Match' with the ETag of the row as you have read it, or its 'version' in the body."
 
 
 class ServerError(ProblemError):
