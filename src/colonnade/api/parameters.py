@@ -7,6 +7,7 @@ from typing import Any
 from colonnade.models.facts import ColumnFacts, Kind
 from colonnade.query.operators import LISTS
 from colonnade.query.parse import MAX_OFFSET, MAX_PAGE, Filter, ListRules, ViewRules
+from colonnade.schemas.derive import TIME_PATTERN
 
 _TYPES: dict[Kind, dict[str, Any]] = {
     Kind.INTEGER: {"type": "integer"},
@@ -16,7 +17,7 @@ _TYPES: dict[Kind, dict[str, Any]] = {
     Kind.DECIMAL: {"type": "number"},
     Kind.DATETIME: {"type": "string", "format": "date-time"},
     Kind.DATE: {"type": "string", "format": "date"},
-    Kind.TIME: {"type": "string", "format": "time"},
+    Kind.TIME: {"type": "string", "pattern": TIME_PATTERN},
     Kind.UUID: {"type": "string", "format": "uuid"},
 }
 

@@ -31,6 +31,14 @@ ExactNumber = Annotated[Decimal, WithJsonSchema({"type": "number"}, mode="serial
 """A decimal that the wire writes as a JSON number, and that OpenAPI says is one."""
 
 
+TIME_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"
+"""A time of day without an offset; JSON Schema's format `time` has one (RFC 3339 §5.6, full-time)."""
+
+
+_TIME_SCHEMA = WithJsonSchema({"type": "string", "pattern": TIME_PATTERN})
+_SHOWN_TIME = Annotated[time, _TIME_SCHEMA]
+
+
 def _refuse_kinds(name: str, *kinds: type) -> BeforeValidator:
     """Refuse what Pydantic would turn into another kind of value: `true` into 1, `"5"` into 5, 5 into 1970-01-01."""
 
@@ -109,7 +117,7 @@ def _optional(column: ColumnFacts, annotation: Any) -> Any:
 
 
 def _read_type(column: ColumnFacts) -> Any:
-    return {Kind.DECIMAL: ExactNumber, Kind.JSON: Any}.get(column.kind, column.python_type)
+    return {Kind.DECIMAL: ExactNumber, Kind.JSON: Any, Kind.TIME: _SHOWN_TIME}.get(column.kind, column.python_type)
 
 
 def write_type(column: ColumnFacts) -> Any:
@@ -144,7 +152,7 @@ _WRITTEN: Mapping[Kind, Any] = {
     Kind.BOOLEAN: Annotated[bool, Strict()],
     Kind.DATETIME: Annotated[AwareDatetime, _TIME],
     Kind.DATE: Annotated[date, _TIME],
-    Kind.TIME: Annotated[time, _TIME],
+    Kind.TIME: Annotated[time, _TIME, _TIME_SCHEMA],
     Kind.JSON: Any,
     Kind.OTHER: Any,
 }
