@@ -118,7 +118,9 @@ class Database:
         try:
             return await self.driver.fetch(statement)
         except Exception as error:
-            raise self._translated(error) from error
+            if (problem := self.translate(error)) is not None:
+                raise problem from error
+            raise
 
     async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
         """Run a planned change in one transaction and commit it: durable when this returns, nothing stored when it raises.
@@ -134,7 +136,9 @@ class Database:
             try:
                 return await self.driver.commit(statements)
             except Exception as error:
-                raise self._translated(error) from error
+                if (problem := self.translate(error)) is not None:
+                    raise problem from error
+                raise
 
         return await self.retry(once)
 
@@ -220,6 +224,3 @@ class Database:
             raw = error.driver_exception
         diagnosis = self._diagnose(raw)
         return None if diagnosis is None else explain(diagnosis, self.metadata)
-
-    def _translated(self, error: Exception) -> Exception:
-        return self.translate(error) or error
