@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import pytest
 import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, computed_field, field_serializer
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from colonnade import Base, ExactDecimal, ExactNumber
+from colonnade.api.body import all_values
 from colonnade.core.json import dump_json
 from colonnade.models.base import NAMING_CONVENTION
-from colonnade.models.facts import read_facts
-from colonnade.schemas.derive import derive_response
+from colonnade.models.facts import Kind, read_facts
+from colonnade.schemas.derive import derive_create, derive_response
 from colonnade.schemas.present import Presenter
 from colonnade.schemas.projection import read_projection
 
@@ -134,6 +135,70 @@ def test_a_derived_response_is_a_projection_without_secrets() -> None:
     found = read_projection(derive_response(FACTS), FACTS)
     assert found is not None
     assert found.keys == ("id", "name", "price")
+
+
+class Label(Alone):
+    """On a parcel, still readable or not."""
+
+    __tablename__ = "labels"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parcel_id: Mapped[int] = mapped_column(sa.ForeignKey("parcels.id"))
+    readable: Mapped[bool]
+
+
+class Shelf(Alone):
+    """Beside parcels, by two relations of which one has a condition."""
+
+    __tablename__ = "parcel_shelves"
+
+    id: Mapped[int] = mapped_column(sa.ForeignKey("parcels.id"), primary_key=True)
+    ratio: Mapped[float] = mapped_column(sa.Numeric(10, 2, asdecimal=False))
+    labels: Mapped[list[Label]] = relationship(
+        Label, primaryjoin=lambda: Shelf.id == sa.orm.foreign(Label.parcel_id), viewonly=True, lazy="raise"
+    )
+    readable: Mapped[list[Label]] = relationship(
+        Label,
+        primaryjoin=lambda: sa.and_(Shelf.id == sa.orm.foreign(Label.parcel_id), Label.readable.is_(True)),
+        viewonly=True,
+        lazy="raise",
+    )
+
+
+class LabelShown(BaseModel):
+    id: int
+
+
+class AllLabels(BaseModel):
+    labels: list[LabelShown]
+
+
+class ReadableLabels(BaseModel):
+    readable: list[LabelShown]
+
+
+def test_a_relation_with_a_condition_is_no_projection() -> None:
+    """The compiled way knows foreign keys only: what a condition hides must not be shown."""
+    facts = read_facts(Shelf)
+    assert read_projection(AllLabels, facts) is not None
+    assert read_projection(ReadableLabels, facts) is None
+
+
+def test_a_numeric_column_of_floats_is_one() -> None:
+    """`Numeric(asdecimal=False)` gives floats, on either way."""
+    assert read_facts(Shelf).columns["ratio"].kind is Kind.FLOAT
+
+
+class Made(BaseModel):
+    name: str = Field(default_factory=lambda: "made")
+    price: Decimal | None = None
+
+
+def test_a_schemas_own_default_is_stored() -> None:
+    """A default factory of the user's schema counts; what derived schemas stand in with does not."""
+    assert all_values(Made()) == {"name": "made"}
+    create = derive_create(FACTS)
+    assert all_values(create(name="a", password_hash="b")) == {"name": "a", "password_hash": "b"}
 
 
 class Prices(BaseModel):

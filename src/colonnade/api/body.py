@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope
 from colonnade.api.problems import invalid_body
 from colonnade.core.errors import Fault, InvalidBodyError, MediaTypeError
 from colonnade.core.json import escape_pointer, parse_json
+from colonnade.schemas.derive import unset
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -89,5 +91,11 @@ def all_values(parsed: BaseModel) -> dict[str, Any]:
     return {
         name: getattr(parsed, name)
         for name, field in type(parsed).model_fields.items()
-        if name in parsed.model_fields_set or field.default not in (None, PydanticUndefined)
+        if name in parsed.model_fields_set or _has_default(field)
     }
+
+
+def _has_default(field: FieldInfo) -> bool:
+    if field.default_factory is not None:
+        return field.default_factory is not unset
+    return field.default not in (None, PydanticUndefined)

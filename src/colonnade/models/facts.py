@@ -7,6 +7,7 @@ ORM and Pydantic way.
 from __future__ import annotations
 
 import enum
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,13 +81,20 @@ class ColumnFacts:
 
 @dataclass(frozen=True, slots=True)
 class RelationFacts:
-    """One relationship: `pairs` are its (local, remote) columns; a to-many one may be ordered."""
+    """One relationship.
+
+    Attributes:
+        pairs: its (local, remote) columns.
+        order_by: of a to-many one, where it is declared.
+        plain: one foreign key says all of it: no second column, no condition, no table in between.
+    """
 
     key: str
     target: type[DeclarativeBase]
     to_many: bool
     pairs: tuple[tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]], ...]
     order_by: tuple[sa.ColumnElement[Any], ...]
+    plain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +217,8 @@ def _kind_of(type_: sa.types.TypeEngine[Any]) -> Kind:
         return Kind.DATETIME
     if isinstance(type_, sa.types.TypeDecorator) and not isinstance(type_, UTCDateTime | ExactDecimal):
         return Kind.OTHER
+    if isinstance(type_, sa.Numeric) and not isinstance(type_, sa.Float) and not type_.asdecimal:
+        return Kind.FLOAT
     return next((kind for class_, kind in _KINDS if isinstance(type_, class_)), Kind.OTHER)
 
 
@@ -260,7 +270,14 @@ def _read_relation(relation: RelationshipProperty[Any]) -> RelationFacts:
         to_many=bool(relation.uselist),
         pairs=tuple((local, remote) for local, remote in relation.local_remote_pairs or ()),
         order_by=tuple(relation.order_by or ()),
+        plain=_is_plain_join(relation),
     )
+
+
+def _is_plain_join(relation: RelationshipProperty[Any]) -> bool:
+    join = relation.primaryjoin
+    sides = (join.left, join.right) if isinstance(join, sa.BinaryExpression) and join.operator is operator.eq else ()
+    return relation.secondary is None and bool(sides) and all(isinstance(side, sa.Column) for side in sides)
 
 
 def constraint_columns(table: sa.Table) -> dict[str, tuple[str, ...]]:

@@ -68,6 +68,10 @@ class Row(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+def unset() -> None:
+    """Stand in for a value that the client need not send; the column's own default comes later."""
+
+
 def derive_create(facts: TableFacts) -> type[BaseModel]:
     """Make the body of POST: every column that is not the server's own, required unless the table has a default."""
     return _model(facts, "Create", Body, _writable(facts), _create_field)
@@ -83,6 +87,25 @@ def derive_response(facts: TableFacts) -> type[BaseModel]:
     """Make the response: every column that is not secret."""
     columns = [column for column in facts.columns.values() if not column.secret]
     return _model(facts, "Response", Row, columns, lambda column: (_optional(column, _read_type(column)), ...))
+
+
+def take_version(schema: type[BaseModel], facts: TableFacts, name: str) -> type[BaseModel]:
+    """Let the body of a change say which version of the row it is of; a table without one has its schema as it is.
+
+    Args:
+        schema: of the change.
+        facts: the table.
+        name: of the schema that is made.
+    """
+    version = facts.version
+    if version is None or version.key in schema.model_fields:
+        return schema
+    meaning = "The version that the row must still have, or 409; left out, any will do."
+    field: Any = (write_type(version), Field(default_factory=unset, description=meaning, examples=[1]))
+    made: type[BaseModel] = create_model(
+        name, __base__=schema, __module__=schema.__module__, __doc__=schema.__doc__, **{version.key: field}
+    )
+    return made
 
 
 def _model(
@@ -104,12 +127,12 @@ def _writable(facts: TableFacts) -> list[ColumnFacts]:
 def _create_field(column: ColumnFacts) -> tuple[Any, Any]:
     if not column.has_default:
         return _optional(column, write_type(column)), ...
-    return _optional(column, write_type(column)), Field(default_factory=lambda: None)
+    return _optional(column, write_type(column)), Field(default_factory=unset)
 
 
 def _update_field(column: ColumnFacts) -> tuple[Any, Any]:
     # A factory, since a plain `default=None` would tell OpenAPI that null is allowed.
-    return _optional(column, write_type(column)), Field(default_factory=lambda: None)
+    return _optional(column, write_type(column)), Field(default_factory=unset)
 
 
 def _optional(column: ColumnFacts, annotation: Any) -> Any:

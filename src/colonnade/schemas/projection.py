@@ -146,6 +146,8 @@ def _strip_optional(annotation: Any) -> tuple[Any, bool]:
 
 
 def _read_nested(key: str, field: FieldInfo, relation: RelationFacts) -> Nested | None:
+    if not relation.plain:
+        return None
     annotation, _ = _strip_optional(field.annotation)
     if relation.to_many:
         if get_origin(annotation) is not list:
