@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -100,18 +100,23 @@ def book_resource(service: Service | None = None, *, replace: bool = True) -> Re
     )
 
 
-def library_app(database: Database, service: Service | None = None) -> FastAPI:
-    """Make the application."""
+def library_app(
+    database: Database, service: Service | None = None, resources: Sequence[Resource] | None = None
+) -> FastAPI:
+    """Make the application, of the usual resources or of others."""
     settings = Settings(env="test", _env_file=None)
-    return create_app([book_resource(service), Resource(Publisher)], database=database, settings=settings)
+    return create_app(resources or [book_resource(service), Resource(Publisher)], database=database, settings=settings)
 
 
 @asynccontextmanager
 async def library(
-    database_url: str, service: Service | None = None, database: Database | None = None
+    database_url: str,
+    service: Service | None = None,
+    database: Database | None = None,
+    resources: Sequence[Resource] | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Start the application on an empty database and give a client of it; paths are relative to `/api/v1/`."""
-    app = library_app(database or Database(database_url, metadata=Shelf.metadata), service)
+    app = library_app(database or Database(database_url, metadata=Shelf.metadata), service, resources)
     async with app.router.lifespan_context(app), client_of(app) as client:
         yield client
 

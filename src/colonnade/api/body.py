@@ -58,25 +58,40 @@ def parse_body(schema: type[BaseModel], body: bytes) -> BaseModel:
         MalformedBodyError: CLN101.
         InvalidBodyError: CLN201, every field that does not fit, unknown ones included.
     """
-    value = parse_json(body)
+    return validate_item(schema, parse_json(body))
+
+
+def validate_item(schema: type[BaseModel], value: object, at: str = "") -> BaseModel:
+    """Read a parsed value by a schema.
+
+    Args:
+        schema: of the value.
+        value: as `parse_json` gives it.
+        at: JSON Pointer of the value's own place in the body.
+
+    Raises:
+        InvalidBodyError: CLN201.
+    """
     if not isinstance(value, dict):
         raise InvalidBodyError(
-            "The body must be an object.", faults=[Fault("object_expected", "An object.", pointer="")]
+            f"The {'item' if at else 'body'} must be an object.",
+            faults=[Fault("object_expected", "An object.", pointer=at)],
         )
     if schema.model_config.get("extra", "ignore") == "ignore":
-        _refuse_unknown(schema, value)
+        _refuse_unknown(schema, value, at)
     try:
         return schema.model_validate(value)
     except ValidationError as error:
-        raise invalid_body(error) from None
+        raise invalid_body(error, at) from None
 
 
-def _refuse_unknown(schema: type[BaseModel], value: dict[str, Any]) -> None:
+def _refuse_unknown(schema: type[BaseModel], value: dict[str, Any], at: str) -> None:
     """A user's own schema may ignore what it does not know; a client would believe that it was stored."""
     known = {name for key, field in schema.model_fields.items() for name in (key, field.alias) if name}
     if unknown := [key for key in value if key not in known]:
         faults = [
-            Fault("extra_forbidden", "There is no such field.", pointer=f"/{escape_pointer(key)}") for key in unknown
+            Fault("extra_forbidden", "There is no such field.", pointer=f"{at}/{escape_pointer(key)}")
+            for key in unknown
         ]
         raise InvalidBodyError("The body has fields that are not known.", faults=faults)
 

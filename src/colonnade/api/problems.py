@@ -74,13 +74,18 @@ def _encodable(value: Any) -> Any:
     return [_encodable(item) for item in value] if isinstance(value, list) else value
 
 
-def invalid_body(error: ValidationError) -> InvalidBodyError:
-    """Tell what Pydantic found, each place as a JSON Pointer; never the rejected value, which may be a password."""
+def invalid_body(error: ValidationError, at: str = "") -> InvalidBodyError:
+    """Tell what Pydantic found, each place as a JSON Pointer; never the rejected value, which may be a password.
+
+    Args:
+        error: of one value.
+        at: JSON Pointer of that value in the body.
+    """
     faults = [
         Fault(
             item["type"],
             item["msg"],
-            pointer="".join(f"/{escape_pointer(str(part))}" for part in item["loc"]),
+            pointer=at + "".join(f"/{escape_pointer(str(part))}" for part in item["loc"]),
         )
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     ]

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.core.errors import ProblemError
+from colonnade.database.driver import Outcome, Statement
 
 Effect = Callable[[], Awaitable[None]]
 
@@ -38,6 +39,13 @@ class UnitOfWork:
         self._translate = translate
         self._effects: list[Effect] = []
         self._inside = False
+
+    async def run(self, statement: Statement) -> Outcome:
+        """Run a planned statement in this transaction, its rows as the driver gives them."""
+        connection = await self.session.connection()
+        result = await connection.exec_driver_sql(statement.sql, statement.arguments or None)
+        rows = result.fetchall() if result.returns_rows else []
+        return Outcome(rows, result.rowcount)
 
     def after_commit(self, effect: Effect) -> None:
         """Have something done once the commit stands; it can't undo it any more."""

@@ -1,0 +1,57 @@
+"""The filter of a bulk change: the conditions of a list's query string, written as a JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from colonnade.core.errors import Fault, InvalidBodyError, InvalidParameterError, MalformedQueryError
+from colonnade.core.json import dump_json, escape_pointer
+from colonnade.query.parse import ListRules, parse_list
+from colonnade.query.request import Paging, ReadRequest
+
+AT = "/filter"
+
+
+def read_filter(filter: Mapping[str, Any], rules: ListRules, most: int) -> ReadRequest:  # noqa: A002
+    """Read `{"role": "admin", "price__gte": 5, "id__in": [1, 2]}` by the rules of the resource's list.
+
+    Args:
+        filter: parameter name -> value; a list for the operators that take a comma list.
+        rules: of the list.
+        most: rows to ask for.
+
+    Raises:
+        InvalidBodyError: CLN201, a name that is no filter, or a value that does not fit; pointers begin with `/filter`.
+    """
+    if unknown := sorted(filter.keys() - rules.filters.keys()):
+        faults = [
+            Fault("filter_unknown", "There is no such filter.", pointer=f"{AT}/{escape_pointer(name)}")
+            for name in unknown
+        ]
+        raise InvalidBodyError("The filter has a name that this resource does not know.", faults=faults)
+    pairs = [(name, _text(name, value)) for name, value in filter.items()]
+    try:
+        request = parse_list(urlencode(pairs).encode(), rules)
+    except InvalidParameterError as error:
+        faults = [Fault(fault.code, fault.message, pointer=f"{AT}/{fault.parameter}") for fault in error.faults]
+        raise InvalidBodyError("The filter does not fit.", faults=faults) from None
+    except MalformedQueryError as error:
+        raise InvalidBodyError(error.detail, faults=[Fault("filter_malformed", error.detail, pointer=AT)]) from None
+    return replace(request, paging=Paging("offset", 0, most), count="none")
+
+
+def _text(name: str, value: Any) -> str:
+    """Write a JSON value as the query string has it; a comma inside one of several values is escaped."""
+    if isinstance(value, list):
+        return ",".join(_text(name, item).replace("\\", "\\\\").replace(",", "\\,") for item in value)
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, dict):
+        fault = Fault(
+            "filter_value", "A text, a number, true, false or a list.", pointer=f"{AT}/{escape_pointer(name)}"
+        )
+        raise InvalidBodyError("The filter does not fit; ask for null by 'name__isnull': true.", faults=[fault])
+    return dump_json(value).decode()

@@ -1,0 +1,234 @@
+"""Many changes of one resource in one transaction: all of them or none, or each by itself.
+
+Where nothing wants to look at the single rows, a few planned statements do it all. When the database refuses one of those,
+nothing is stored, and the changes are made again one after the other, which tells the guilty one by its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from colonnade.core.errors import Fault, ForeignKeyError, ProblemError, ServerError, StateError
+from colonnade.database.database import Database
+from colonnade.database.unit_of_work import UnitOfWork
+from colonnade.query.precondition import UNCONDITIONAL, Precondition
+from colonnade.query.shape import Row, Shown
+from colonnade.query.wire import key_converter_of
+from colonnade.services.hooks import Action, Change
+from colonnade.services.many_rows import ManyRows
+from colonnade.services.reading import Reader
+from colonnade.services.writing import Writer
+
+MAX_ITEMS = 1_000
+
+Guard = Callable[[UnitOfWork], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One change of many.
+
+    Attributes:
+        at: JSON Pointer of its place in the body, e.g. `/items/57`.
+        precondition: what must hold of the row.
+    """
+
+    action: Action
+    at: str
+    values: dict[str, Any] = field(default_factory=dict)
+    id: object = None
+    precondition: Precondition = UNCONDITIONAL
+
+
+class Done(NamedTuple):
+    """What became of one change: the row as it is shown (None when it was deleted), or why it was refused."""
+
+    action: Action
+    shown: Shown | None = None
+    problem: ProblemError | None = None
+
+
+class BulkWriter:
+    """Changes many rows of one resource.
+
+    Args:
+        writer: changes one of them.
+        reader: shows them.
+    """
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self.writer = writer
+        self.reader = reader
+        self.facts = reader.facts
+        self._rows = ManyRows(self.facts, writer.selection)
+
+    async def together(self, database: Database, items: Sequence[Item], guard: Guard | None = None) -> list[Shown]:
+        """Make all changes, or none.
+
+        Args:
+            database: where.
+            items: at most `MAX_ITEMS`, each of another row.
+            guard: asked first thing in the transaction; it raises where the changes may not be made.
+
+        Returns:
+            The rows as they became, in the order of the items; none for those that were deleted.
+
+        Raises:
+            ProblemError: what was wrong with one of them; its faults begin with the item's place.
+        """
+        changes = [await self._prepared(item) for item in items]
+        if (planned := self._planned(items, changes)) is not None:
+            try:
+                return await database.retry(lambda: planned(database, changes, guard))
+            except StateError:
+                pass  # which of the items it was is told by making them one by one
+        return await database.retry(lambda: self._one_by_one(database, items, changes, guard))
+
+    async def singly(self, database: Database, items: Sequence[Item | ProblemError]) -> list[Done]:
+        """Make each change that can be made, all in one transaction with a savepoint for each.
+
+        Args:
+            database: where.
+            items: or, in the place of one that could not even be read, why.
+
+        Returns:
+            What became of each, in their order.
+        """
+        ready: list[tuple[Item, Change] | ProblemError] = []
+        for item in items:
+            try:
+                ready.append(item if isinstance(item, ProblemError) else (item, await self._prepared(item)))
+            except ServerError:
+                raise
+            except ProblemError as error:
+                ready.append(error)
+        return await database.retry(lambda: self._each(database, ready))
+
+    async def _prepared(self, item: Item) -> Change:
+        try:
+            change = await self.writer.prepare(item.action, item.id, dict(item.values), item.precondition)
+            if self.writer.is_planned(item.action):
+                self.writer.check(change.values)
+        except ProblemError as error:
+            raise at_item(error, item.at) from error
+        return change
+
+    def _planned(
+        self, items: Sequence[Item], changes: Sequence[Change]
+    ) -> Callable[[Database, Sequence[Change], Guard | None], Awaitable[list[Shown]]] | None:
+        """Choose the few statements that make all changes; None where each row needs its own."""
+        action = items[0].action
+        alike = all(item.action == action and item.precondition is UNCONDITIONAL for item in items)
+        if not alike or not self.writer.is_planned(action):
+            return None
+        if action == "create":
+            return self._create_all
+        same = bool(changes[0].values) and all(change.values == changes[0].values for change in changes)
+        return self._update_all if action == "update" and same else None
+
+    async def _create_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
+        outcomes = await database.commit(self._rows.insert(database, [change.values for change in changes]))
+        rows = [row for outcome in outcomes for row in outcome.rows]
+        return await self._finished(database, changes, rows)
+
+    async def _update_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
+        convert = key_converter_of(self.facts.identity, database.dialect)
+        ids = [change.id for change in changes]
+        async with database.unit_of_work() as unit:
+            if guard is not None:
+                await guard(unit)
+            outcomes = [await unit.run(one) for one in self._rows.update(database, ids, changes[0].values)]
+            found = {convert(row[self.writer.selection.identity]): row for row in outcomes[-1].rows}
+            for id in ids:
+                if id not in found:
+                    raise self.reader.missing(id)
+            await unit.commit()
+        return await self._finished(database, changes, [found[id] for id in ids])
+
+    async def _finished(self, database: Database, changes: Sequence[Change], rows: Sequence[Row]) -> list[Shown]:
+        read = self.reader.compiled_get(database)
+        assert read is not None  # the writer plans nothing else
+        if self.writer.blueprint.service.overrides("after_commit"):
+            convert = key_converter_of(self.facts.identity, database.dialect)
+            for change, row in zip(changes, rows, strict=True):
+                change.id = convert(row[self.writer.selection.identity])
+                await self.writer.finish(change)
+        return read.shape(rows)
+
+    async def _one_by_one(
+        self, database: Database, items: Sequence[Item], changes: Sequence[Change], guard: Guard | None
+    ) -> list[Shown]:
+        attempts: list[Change] = []
+        async with database.unit_of_work() as unit:
+            if guard is not None:
+                await guard(unit)
+            for item, change in zip(items, changes, strict=True):
+                try:
+                    attempts.append(await self._apply(unit, change))
+                except Exception as error:
+                    raise await self._told(database, unit, item, error) from error
+            shown = await self.reader.show_in(unit.session, _ids_left(attempts))
+            await unit.commit()
+        for attempt in attempts:
+            await self.writer.finish(attempt)
+        return [shown[attempt.id] for attempt in attempts if attempt.action != "delete"]
+
+    async def _each(self, database: Database, ready: Sequence[tuple[Item, Change] | ProblemError]) -> list[Done]:
+        results: list[Change | ProblemError] = []
+        async with database.unit_of_work() as unit:
+            for one in ready:
+                results.append(one if isinstance(one, ProblemError) else await self._attempt(database, unit, *one))
+            attempts = [result for result in results if isinstance(result, Change)]
+            shown = await self.reader.show_in(unit.session, _ids_left(attempts))
+            await unit.commit()
+        for attempt in attempts:
+            await self.writer.finish(attempt)
+        return [
+            Done("update", problem=result)
+            if isinstance(result, ProblemError)
+            else Done(result.action, shown.get(result.id))
+            for result in results
+        ]
+
+    async def _attempt(self, database: Database, unit: UnitOfWork, item: Item, change: Change) -> Change | ProblemError:
+        try:
+            async with unit.session.begin_nested():
+                return await self._apply(unit, change)
+        except Exception as error:
+            told = await self._told(database, unit, item, error)
+            if isinstance(told, ServerError) or not isinstance(told, ProblemError):
+                raise told from error
+            return told
+
+    async def _apply(self, unit: UnitOfWork, change: Change) -> Change:
+        if change.action == "update" and not change.values:
+            # Nothing to change; but the row has to be there, as it is demanded.
+            document = await self.reader.read_in(unit.session, change.id)
+            if (refusal := change.precondition.judge(document.state, document.version)) is not None:
+                raise refusal
+            return change
+        attempt = await self.writer.apply(unit, change)
+        # The next change may be of rows that this one's hooks have looked at.
+        unit.session.expunge_all()
+        return attempt
+
+    async def _told(self, database: Database, unit: UnitOfWork, item: Item, error: Exception) -> Exception:
+        """Make the problem of an error, with the place of the item in each of its faults."""
+        problem = database.translate(error)
+        if isinstance(problem, ForeignKeyError):
+            problem = await self.writer.located(database, problem, item.action, item.values, unit.session)
+        return error if problem is None else at_item(problem, item.at)
+
+
+def at_item(error: ProblemError, at: str) -> ProblemError:
+    """Put an item's place before those that a problem names; one that names none gets it as its only one."""
+    if not isinstance(error, ServerError):
+        faults = error.faults or (Fault("refused", error.title + "."),)
+        error.faults = tuple(replace(fault, pointer=at + (fault.pointer or "")) for fault in faults)
+    return error
+
+
+def _ids_left(attempts: Sequence[Change]) -> list[object]:
+    return [attempt.id for attempt in attempts if attempt.action != "delete"]

@@ -1,0 +1,122 @@
+"""The planned statements that create or change many rows of one resource, ready for a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+
+from colonnade.database.database import Database
+from colonnade.models.facts import TableFacts
+from colonnade.query.bulk import SIZES, plan_insert_arrays, plan_insert_rows, plan_update_rows, size_for
+from colonnade.query.compile import CompiledStatement, Statement, compile_statement
+from colonnade.query.selection import Selection
+from colonnade.query.values import read_default
+from colonnade.query.writes import plan_insert
+from colonnade.services.blueprint import PlanCache
+
+Values = Mapping[str, Any]
+
+
+class ManyRows:
+    """Makes statements for many rows of one table.
+
+    Args:
+        facts: the table.
+        selection: what a changed row is given back as.
+    """
+
+    def __init__(self, facts: TableFacts, selection: Selection) -> None:
+        self._facts = facts
+        self._selection = selection
+        self._plans = PlanCache()
+
+    def insert(self, database: Database, items: Sequence[Values]) -> list[Statement]:
+        """Make the statements that create rows; together they give the rows back in the order of the items.
+
+        Args:
+            database: decides how: arrays on PostgreSQL, many rows in a statement on MariaDB, and on SQLite, where a
+                statement costs no way to a server, one statement a row.
+            items: the values of each new row, by attribute.
+        """
+        rows = self._completed([self._facts.fill(item, new=True) for item in items])
+        made: list[Statement] = []
+        for keys, alike in groupby(rows, tuple):
+            made += self._insert_alike(database, keys, list(alike))
+        return made
+
+    def update(self, database: Database, ids: Sequence[object], values: Values) -> list[Statement]:
+        """Make the statements that give rows the same values; the last one gives back those that are there."""
+        stored = self._facts.fill(values, new=False)
+        keys, count = tuple(stored), size_for(len(ids))
+        name = database.dialect.name
+        plans = self._plan(
+            database,
+            ("update", keys, count),
+            lambda: plan_update_rows(self._facts, self._selection, keys, count, name),
+        )
+        bound = {f"v_{key}": value for key, value in stored.items()}
+        bound |= {f"id_{index}": ids[min(index, len(ids) - 1)] for index in range(count)}
+        return [plan.bind(bound) for plan in plans]
+
+    def _insert_alike(self, database: Database, keys: tuple[str, ...], rows: list[Values]) -> list[Statement]:
+        dialect: Any = database.dialect
+        if dialect.name == "postgresql":
+            return self._insert_arrays(database, keys, rows)
+        if dialect.name != "sqlite" and dialect.insert_returning:
+            return self._insert_chunks(database, keys, rows)
+        plans = self._plan(
+            database, ("insert", keys), lambda: plan_insert(self._facts, self._selection, keys, dialect.name)
+        )
+        bound = [{f"v_{key}": value for key, value in row.items()} for row in rows]
+        return [plan.bind(values) for values in bound for plan in plans]
+
+    def _insert_arrays(self, database: Database, keys: tuple[str, ...], rows: list[Values]) -> list[Statement]:
+        (plan,) = self._plan(
+            database, ("arrays", keys), lambda: [plan_insert_arrays(self._facts, self._selection, keys)]
+        )
+        return [plan.bind({f"v_{key}": [row[key] for row in rows] for key in keys})]
+
+    def _insert_chunks(self, database: Database, keys: tuple[str, ...], rows: list[Values]) -> list[Statement]:
+        made: list[Statement] = []
+        start = 0
+        while start < len(rows):
+            # A text of a thousand rows takes longer to make than ten statements of a hundred take to send.
+            size = max(size for size in SIZES[:3] if size <= len(rows) - start)
+            chunk = rows[start : start + size]
+            (plan,) = self._plan_rows(database, keys, size)
+            made.append(plan.bind({f"v_{key}_{index}": row[key] for index, row in enumerate(chunk) for key in keys}))
+            start += size
+        return made
+
+    def _plan_rows(self, database: Database, keys: tuple[str, ...], size: int) -> list[CompiledStatement]:
+        return self._plan(
+            database, ("rows", keys, size), lambda: [plan_insert_rows(self._facts, self._selection, keys, size)]
+        )
+
+    def _completed(self, rows: list[dict[str, Any]]) -> list[Values]:
+        """Give the rows the same columns, as far as their defaults are known, so that they go into one statement."""
+        every = dict.fromkeys(key for row in rows for key in row)
+        if all(len(row) == len(every) for row in rows):
+            return [{key: row[key] for key in every} for row in rows]
+        known = {key: read_default(self._facts.columns[key]) for key in every}
+        usual = {key: value for key, value in known.items() if value is not None or self._is_null(key)}
+        return [
+            {key: row[key] if key in row else usual[key] for key in every if key in row or key in usual} for row in rows
+        ]
+
+    def _is_null(self, key: str) -> bool:
+        column = self._facts.columns[key].column
+        return column.server_default is None and bool(column.nullable)
+
+    def _plan(
+        self, database: Database, shape: object, make: Callable[[], list[sa.Executable]]
+    ) -> list[CompiledStatement]:
+        key = (database.driver_name, shape)
+        found: Any = self._plans.get(key)
+        if found is None:
+            statements: list[Any] = make()
+            found = self._plans[key] = [compile_statement(one, database.dialect) for one in statements]
+        return found  # type: ignore[no-any-return]
