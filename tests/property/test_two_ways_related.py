@@ -129,13 +129,13 @@ async def hold_together(
             routes=Routes(plural="rows"),
         )  # fmt: skip
         assert (found.reader.whole.projection is None) == (watching is not None)
-        body = read(await found.reader.page(database, parse_list(f"sort={sign}id".encode(), found.rules)))
+        body = read((await found.reader.page(database, parse_list(f"sort={sign}id".encode(), found.rules))).body)
         assert body["rows"] == (shown[::-1] if sign else shown)
         found = Resource(
             Owner, schemas=Schemas(response=OwnerWithThings), listing=Listing(sorts=["id"]), service=watching,
             routes=Routes(plural="rows"),
         )  # fmt: skip
-        body = read(await found.reader.page(database, parse_list(b"sort=id", found.rules)))
+        body = read((await found.reader.page(database, parse_list(b"sort=id", found.rules))).body)
         assert body["rows"] == with_things
         assert read((await found.reader.get(database, KEYS[0])).body) == with_things[0]
 

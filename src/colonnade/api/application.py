@@ -34,6 +34,7 @@ from colonnade.core.errors import (
     ProblemError,
     UnauthenticatedError,
 )
+from colonnade.core.sealing import Seal
 from colonnade.core.settings import Settings, settings_or_exit
 from colonnade.database.database import Database
 from colonnade.models.base import Base
@@ -86,20 +87,25 @@ def create_app(
     app.include_router(health_router(checks=checks))
     add_docs_pages(app)
     add_error_pages(app)
-    install(app, database, response_wrapper=settings.response_wrapper)
+    # The key that everybody knows does in development: a cursor grants nothing, and every worker takes it.
+    key = settings.secret_key.get_secret_value()
+    install(app, database, response_wrapper=settings.response_wrapper, secret_key=key)
     return app
 
 
-def install(app: FastAPI, database: Database, *, response_wrapper: bool = False) -> None:
+def install(app: FastAPI, database: Database, *, response_wrapper: bool = False, secret_key: str | None = None) -> None:
     """Give an existing FastAPI application a database for its resource routers, problem documents, and the shortcut.
 
     Args:
         app: before its first request.
         database: what its resources are stored in; disposing of it is the application's own affair.
         response_wrapper: put guide A's `{success, data, error, metadata}` around what succeeds (S15).
+        secret_key: seals cursors; the same in every worker. Without one each process has a key of its own.
     """
     app.state.database = database
     app.state.colonnade = Runtime(database, wrapped=response_wrapper)
+    if secret_key is not None:
+        app.state.colonnade.seal = Seal(secret_key.encode())
     app.add_exception_handler(ProblemError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)

@@ -6,7 +6,8 @@ from typing import Any
 
 from colonnade.models.facts import ColumnFacts, Kind
 from colonnade.query.operators import LISTS
-from colonnade.query.parse import MAX_OFFSET, MAX_PAGE, Filter, ListRules, ViewRules
+from colonnade.query.paging import MAX_OFFSET, MAX_PAGE
+from colonnade.query.parse import Filter, ListRules, ViewRules
 from colonnade.schemas.derive import TIME_PATTERN
 
 _TYPES: dict[Kind, dict[str, Any]] = {
@@ -56,7 +57,10 @@ def list_parameters(rules: ListRules) -> list[dict[str, Any]]:
         _query("page_size", _size(rules.page_size), "Rows of a page"),
         _query("skip", _offset(), "Rows to pass over, instead of `page`"),
         _query("offset", _offset(), "Another name of `skip`"),
-        _query("limit", _size(100), "Rows to give, with `skip`"),
+        _query("limit", _size(100), "Rows to give, with `skip` or `cursor`"),
+        _query(
+            "cursor", {"type": "string"}, "Empty to begin a walk through all rows, then each answer's `next_cursor`"
+        ),
         _query("count", {"type": "string", "enum": ["exact", "none"], "default": "exact"}, "Whether to count all rows"),
     ]
     if sorts:

@@ -140,6 +140,8 @@ class Resource:
         fields: dict[str, Any] = {
             blueprint.plural: (list[blueprint.response], ...),  # type: ignore[name-defined]
             **dict.fromkeys(("total", "page", "page_size", "skip", "limit"), (int, None)),
+            "has_more": (bool, None),
+            "next_cursor": (str | None, None),
         }
         return create_model(f"{blueprint.label}List", **fields)
 

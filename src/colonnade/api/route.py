@@ -7,8 +7,9 @@ and calls the same operation there.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -24,6 +25,7 @@ from colonnade.api.problems import problem_response
 from colonnade.api.wrapper import wrap
 from colonnade.core.errors import DeclarationError, Fault, InvalidBodyError, InvalidParameterError, ProblemError
 from colonnade.core.json import parse_json
+from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
 
 Handler: TypeAlias = "Callable[[Request], Coroutine[Any, Any, Response]]"
@@ -36,11 +38,13 @@ class Runtime:
     Attributes:
         database: what its resources are stored in.
         wrapped: guide A's response wrapper is on.
+        seal: proves and hides what a client carries for the application, cursors for one.
         guarded: ids of the routes that dependencies of the user's stand before; None until first asked for.
     """
 
     database: Database
     wrapped: bool = False
+    seal: Seal = field(default_factory=lambda: Seal(secrets.token_bytes()))
     guarded: frozenset[int] | None = None
 
     def lets_through(self, route: ResourceRoute, app: FastAPI) -> bool:

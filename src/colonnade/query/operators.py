@@ -83,6 +83,31 @@ def nulls_as_greatest(column: sa.ColumnElement[Any], descending: bool) -> sa.Col
     return _NullsAsGreatestDescending(column) if descending else _NullsAsGreatest(column)
 
 
+class _Bytes(FunctionElement[Any]):
+    """A native enum as MariaDB compares it with a text; elsewhere as it is."""
+
+    inherit_cache = True
+
+
+@compiles(_Bytes)
+def _as_it_is(element: FunctionElement[Any], compiler: SQLCompiler, **kwargs: Any) -> str:
+    return compiler.process(element.clauses, **kwargs)
+
+
+@compiles(_Bytes, "mysql", "mariadb")
+def _as_bytes(element: FunctionElement[Any], compiler: SQLCompiler, **kwargs: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kwargs)} AS BINARY)"
+
+
+def sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Give what a column is sorted by and compared by, which must be one: MariaDB sorts an ENUM by its number."""
+    if not isinstance(column.type, sa.Enum) or not column.type.native_enum:
+        return column
+    found = _Bytes(column)
+    found.type = column.type
+    return found
+
+
 Operand: TypeAlias = "sa.ColumnElement[Any]"
 Operator: TypeAlias = "Callable[[Operand, Sequence[Operand]], sa.ColumnElement[bool]]"
 

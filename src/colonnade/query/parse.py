@@ -5,24 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
-from colonnade.core.errors import Fault, InvalidParameterError, MalformedQueryError
+from colonnade.core.errors import MalformedQueryError
 from colonnade.models.facts import ColumnFacts, Kind, TableFacts
 from colonnade.query.operators import LISTS, OPERATORS_OF
-from colonnade.query.request import WHOLE, Condition, Paging, ReadRequest, SortKey, View
+from colonnade.query.paging import PAGING, read_paging
+from colonnade.query.refusals import refuse_parameter, refuse_unknown
+from colonnade.query.request import WHOLE, Condition, Count, ReadRequest, SortKey, View
 from colonnade.query.values import UnreadableError, read_value
 
-MAX_PAGE = 100
-MAX_OFFSET = 100_000
 MAX_PARAMETERS = 100
 MAX_INCLUDES = 10
 
-_WHOLE = re.compile(r"[0-9]{1,19}")
 _PART = re.compile(r",|\\[\\,]|\\|[^,\\]+")
 _VIEW = frozenset({"fields", "include"})
-_PAGE, _OFFSET = frozenset({"page", "page_size"}), frozenset({"skip", "offset", "limit"})
+_COUNTS: tuple[Count, ...] = ("exact", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class ListRules:
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        own = _PAGE | _OFFSET | _VIEW | {"count", "sort", "sort_by", "order"}
+        own = PAGING | _VIEW | {"count", "sort", "sort_by", "order"}
         object.__setattr__(self, "names", own | set(self.filters))
 
 
@@ -99,7 +97,9 @@ def parse_query(query: bytes) -> dict[str, str]:
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
-        _refuse(next(name for name in names if names.count(name) > 1), "repeated", "The parameter stands twice.")
+        refuse_parameter(
+            next(name for name in names if names.count(name) > 1), "repeated", "The parameter stands twice."
+        )
     return found
 
 
@@ -117,15 +117,17 @@ def parse_list(query: bytes, rules: ListRules) -> ReadRequest:
     """
     found = parse_query(query) if query else {}
     if unknown := found.keys() - rules.names:
-        _refuse_unknown(unknown)
+        refuse_unknown(unknown)
+    paging, walk = read_paging(found, rules.page_size)
     return ReadRequest(
         conditions=tuple(
             [_condition(name, text, rules.filters[name]) for name, text in found.items() if name in rules.filters]
         ),
         sort=_sort(found, rules),
-        paging=_paging(found, rules.page_size),
-        count=_choice(found, "count", ("exact", "none")),  # type: ignore[arg-type]  # one of the two it was given
+        paging=paging,
+        count=_count(found, "exact" if walk is None else "none"),
         view=_view(found, rules.view),
+        walk=walk,
     )
 
 
@@ -140,7 +142,7 @@ def parse_view(query: bytes, rules: ViewRules) -> View:
         return WHOLE
     found = parse_query(query)
     if unknown := found.keys() - _VIEW:
-        _refuse_unknown(unknown)
+        refuse_unknown(unknown)
     return _view(found, rules)
 
 
@@ -160,29 +162,16 @@ def _names(found: Mapping[str, str], name: str, allowed: frozenset[str], most: i
     names = found[name].split(",")
     # One text for a hidden and for an unknown name.
     if not allowed.issuperset(names):
-        _refuse(name, f"{name}_unknown", f"Expected some of: {', '.join(sorted(allowed)) or 'none'}.")
+        refuse_parameter(name, f"{name}_unknown", f"Expected some of: {', '.join(sorted(allowed)) or 'none'}.")
     if len(set(names)) != len(names) or len(names) > most:
-        _refuse(name, f"{name}_repeated", f"At most {most} names, each once.")
+        refuse_parameter(name, f"{name}_repeated", f"At most {most} names, each once.")
     return tuple(sorted(names))
 
 
 def refuse_parameters(query: bytes) -> None:
     """Refuse any parameter where a route takes none: an unknown one never widens or narrows a result silently."""
     if query and (found := parse_query(query)):
-        _refuse_unknown(found.keys())
-
-
-def _refuse_unknown(names: object) -> NoReturn:
-    faults = [
-        Fault("unknown_parameter", "This route has no such parameter.", parameter=name[:100])
-        for name in sorted(names)  # type: ignore[call-overload]
-    ]
-    raise InvalidParameterError("The query has a parameter that this route does not know.", faults=faults)
-
-
-def _refuse(name: str, code: str, message: str) -> NoReturn:
-    fault = Fault(code, message, parameter=name[:100])
-    raise InvalidParameterError(f"The parameter '{name[:100]}' does not fit: {message}", faults=[fault])
+        refuse_unknown(found.keys())
 
 
 def _condition(name: str, text: str, rule: Filter) -> Condition:
@@ -195,7 +184,7 @@ def _condition(name: str, text: str, rule: Filter) -> Condition:
         else:
             values = (read_value(column, text),)
     except UnreadableError as error:
-        _refuse(name, error.code, error.message)
+        refuse_parameter(name, error.code, error.message)
     return Condition(column.key, operator, values)
 
 
@@ -235,41 +224,24 @@ def _allowed(name: str, keys: list[SortKey], rules: ListRules) -> tuple[SortKey,
     fields = [key.field for key in keys]
     # One text for a hidden and for an unknown field: the refusal must not tell which columns exist.
     if not rules.sorts.issuperset(fields):
-        _refuse(name, "sort_unknown", f"Sort by one of: {', '.join(sorted(rules.sorts))}.")
+        refuse_parameter(name, "sort_unknown", f"Sort by one of: {', '.join(sorted(rules.sorts))}.")
     if len(set(fields)) != len(fields):
-        _refuse(name, "sort_repeated", "A field stands twice.")
+        refuse_parameter(name, "sort_repeated", "A field stands twice.")
     return tuple(keys)
+
+
+def _count(found: Mapping[str, str], default: Count) -> Count:
+    text = found.get("count", default)
+    if text not in _COUNTS:
+        refuse_parameter("count", "not_a_choice", f"Expected one of: {', '.join(_COUNTS)}.")
+    return text
 
 
 def _choice(found: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     text = found.get(name, choices[0])
     if text not in choices:
-        _refuse(name, "not_a_choice", f"Expected one of: {', '.join(choices)}.")
+        refuse_parameter(name, "not_a_choice", f"Expected one of: {', '.join(choices)}.")
     return text
-
-
-def _paging(found: Mapping[str, str], page_size: int) -> Paging:
-    paged, skipped = _PAGE & found.keys(), _OFFSET & found.keys()
-    if paged and skipped:
-        raise MalformedQueryError("Give 'page' and 'page_size', or 'skip' and 'limit', not both.")
-    if not skipped:
-        page, size = _number(found, "page", 1, 1, 1 << 63), _number(found, "page_size", page_size, 1, MAX_PAGE)
-        if (page - 1) * size > MAX_OFFSET:
-            _refuse("page", "too_far", f"Pages reach {MAX_OFFSET} rows deep; narrow the filter instead.")
-        return Paging("page", (page - 1) * size, size)
-    if {"skip", "offset"} <= skipped:
-        raise MalformedQueryError("'offset' is another name of 'skip'; give one of them.")
-    start = "offset" if "offset" in skipped else "skip"
-    return Paging("offset", _number(found, start, 0, 0, MAX_OFFSET), _number(found, "limit", 100, 1, MAX_PAGE))
-
-
-def _number(found: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = found.get(name)
-    if text is None:
-        return default
-    if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
-        _refuse(name, "out_of_range", f"Expected a whole number from {least} to {most}.")
-    return int(text)
 
 
 def read_id(column: ColumnFacts, text: str) -> object:
@@ -284,7 +256,7 @@ def read_id(column: ColumnFacts, text: str) -> object:
     try:
         value = read_value(column, text)
     except UnreadableError as error:
-        _refuse(column.key, error.code, error.message)
+        refuse_parameter(column.key, error.code, error.message)
     if isinstance(value, int) and (value < 1 or text[0] == "0"):
-        _refuse(column.key, "out_of_range", "Expected a whole number from 1.")
+        refuse_parameter(column.key, "out_of_range", "Expected a whole number from 1.")
     return value

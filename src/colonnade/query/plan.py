@@ -6,15 +6,15 @@ a session of the user's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from colonnade.models.facts import TableFacts
-from colonnade.query.operators import OPERATORS, nulls_as_greatest
-from colonnade.query.request import Condition, ReadRequest, SortKey
+from colonnade.models.facts import ColumnFacts, TableFacts
+from colonnade.query.operators import OPERATORS
+from colonnade.query.order import OrderKey, comes_after, order_by, order_keys
+from colonnade.query.request import Condition, ReadRequest
 from colonnade.query.selection import Selection, select_for
 from colonnade.schemas.projection import Projection
 
@@ -28,12 +28,14 @@ class ReadPlan:
         selection: what the columns of a row are; None likewise.
         entities: selects the same rows as the model's instances, for a session.
         count: counts the rows that the same conditions let through; None for a single row.
+        keys: of the order in which a walk goes through the rows.
     """
 
     statement: sa.Select[Any] | None
     selection: Selection | None
     entities: sa.Select[Any]
     count: sa.Select[Any] | None = None
+    keys: tuple[OrderKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ class Source:
     facts: TableFacts
     projection: Projection | None
 
-    def selection(self) -> Selection | None:
-        """Work out what to select; None when the response computes."""
-        return None if self.projection is None else select_for(self.facts, self.projection)
+    def selection(self, *extra: ColumnFacts) -> Selection | None:
+        """Work out what to select, `extra` columns included; None when the response computes."""
+        return None if self.projection is None else select_for(self.facts, self.projection, *extra)
 
 
 def plan_get(source: Source) -> ReadPlan:
@@ -59,18 +61,22 @@ def plan_get(source: Source) -> ReadPlan:
 
 def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
     """Plan a list of the request's shape; values are bound by `list_values`."""
-    selection = source.selection()
+    keys = order_keys(source.facts, request.sort)
+    walk = request.walk
+    selection = source.selection(*[key.column for key in keys]) if walk else source.selection()
     conditions = _conditions(source.facts, request.conditions)
-    order = tuple(_order(source.facts, request.sort))
+    reached = [] if walk is None or walk.shape is None else [comes_after(keys, walk.shape)]
 
     def narrowed(select: sa.Select[Any]) -> sa.Select[Any]:
-        return select.where(*conditions).order_by(*order).limit(_bound("limit")).offset(_bound("offset"))
+        part = select.where(*conditions, *reached).order_by(*order_by(keys)).limit(_bound("limit"))
+        return part if walk else part.offset(_bound("offset"))
 
     return ReadPlan(
         None if selection is None else narrowed(selection.select()),
         selection,
         narrowed(sa.select(source.facts.model)),
         sa.select(sa.func.count()).select_from(source.facts.table).where(*conditions),
+        keys,
     )
 
 
@@ -79,8 +85,16 @@ def _bound(name: str) -> sa.BindParameter[int]:
 
 
 def list_values(request: ReadRequest) -> dict[str, object]:
-    """Give the values of a request under the names that its plan binds."""
-    values: dict[str, object] = {"limit": request.paging.limit, "offset": request.paging.offset}
+    """Give the values of a request under the names that its plan binds.
+
+    A walk asks for one row more than it gives, which tells whether there is more.
+    """
+    paging, walk = request.paging, request.walk
+    if walk is None:
+        values: dict[str, object] = {"limit": paging.limit, "offset": paging.offset}
+    else:
+        values = {"limit": paging.limit + 1}
+        values |= {f"k{index}": value for index, value in enumerate(walk.after or ()) if value is not None}
     for index, condition in enumerate(request.conditions):
         for place, value in enumerate(condition.values):
             values[f"c{index}_{place}"] = value
@@ -97,19 +111,3 @@ def _condition(facts: TableFacts, index: int, condition: Condition) -> sa.Column
         return column.is_(None) if condition.values[0] else column.is_not(None)
     bound = [sa.bindparam(f"c{index}_{place}", type_=column.type) for place in range(len(condition.values))]
     return OPERATORS[condition.operator](column, bound)
-
-
-def _order(facts: TableFacts, sort: tuple[SortKey, ...]) -> Iterator[sa.ColumnElement[Any]]:
-    """Order by the keys, then by the primary key, so that a page's border never falls between equal rows at random.
-
-    NULL counts as greater than every value, as PostgreSQL has it; the others are told so.
-    """
-    for key in sort:
-        column = facts.columns[key.field]
-        if column.nullable:
-            yield nulls_as_greatest(column.column, key.descending)
-        else:
-            yield column.column.desc() if key.descending else column.column.asc()
-    if facts.identity.key not in [key.field for key in sort]:
-        last = sort[-1].descending if sort else False
-        yield facts.identity.column.desc() if last else facts.identity.column.asc()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from colonnade.core.sealing import Seal
+
 Count: TypeAlias = Literal["exact", "none"]
-PagingMode: TypeAlias = Literal["page", "offset"]
+PagingMode: TypeAlias = Literal["page", "offset", "cursor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,33 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which part of the rows: `limit` rows after the first `offset`; the mode decides only how the answer is worded."""
+    """Which part of the rows: `limit` rows after the first `offset`, or after the place where a walk stands."""
 
     mode: PagingMode
     offset: int
     limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Where a walk by cursor stands.
+
+    Attributes:
+        cursor: as the client sent it; empty at the start.
+        after: values of the order's keys in the last row that was given; None at the start.
+        scope: names the list that the cursor is of.
+        seal: hides and proves cursors.
+    """
+
+    cursor: str
+    after: tuple[object, ...] | None = None
+    scope: bytes = b""
+    seal: Seal | None = None
+
+    @property
+    def shape(self) -> tuple[bool, ...] | None:
+        """All of it that decides the SQL text: which of the values are NULL."""
+        return None if self.after is None else tuple([value is None for value in self.after])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +90,15 @@ class ReadRequest:
     paging: Paging
     count: Count
     view: View = WHOLE
+    walk: Walk | None = None
 
     @property
     def shape(self) -> tuple[object, ...]:
         """The key under which the plan for this and every like request is kept."""
-        return tuple([condition.shape for condition in self.conditions]), self.sort, self.view
+        conditions = tuple([condition.shape for condition in self.conditions])
+        if self.walk is None:
+            return conditions, self.sort, self.view
+        return conditions, self.sort, self.view, "walk", self.walk.shape
 
     def within(self, condition: Condition) -> ReadRequest:
         """Narrow the request by a condition of the server's own, e.g. to the rows of one parent."""

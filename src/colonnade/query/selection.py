@@ -66,6 +66,10 @@ class Selection:
     identity: int
     version: int | None
 
+    def index_of(self, column: ColumnFacts) -> int:
+        """Give the place of one of the table's own columns, which was asked for."""
+        return next(index for index, selected in enumerate(self.columns) if selected is column.column)
+
     def select(self) -> sa.Select[Any]:
         """Start a statement on it."""
         return sa.select(*self.columns).select_from(self.origin)

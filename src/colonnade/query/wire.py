@@ -108,6 +108,8 @@ _SHORT: Mapping[tuple[str, Kind], Callable[[ColumnFacts], Converter | None]] = {
 
 def key_converter_of(column: ColumnFacts, dialect: sa.Dialect) -> Converter:
     """Choose how a key that a driver gave becomes one that can be bound again: a UUID that SQLite keeps as text, say."""
+    if dialect.name == "postgresql" and column.kind in {Kind.FLOAT, Kind.DECIMAL}:
+        return _same  # as above
     processor: Converter | None = column.column.type.dialect_impl(dialect).result_processor(dialect, None)
     return processor or _same
 

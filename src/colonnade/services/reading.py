@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,6 +13,8 @@ from colonnade.core.errors import NotFoundError
 from colonnade.core.json import dump_json
 from colonnade.database.database import Database
 from colonnade.query.compile import CompiledStatement, compile_statement
+from colonnade.query.cursor import next_cursor
+from colonnade.query.order import OrderKey
 from colonnade.query.plan import ReadPlan, list_values, plan_get, plan_list
 from colonnade.query.request import WHOLE, ReadRequest, View
 from colonnade.query.selection import Branch, Selection
@@ -19,6 +22,7 @@ from colonnade.query.shape import Row, Shaper, Shown, hang, make_shaper, parent_
 from colonnade.query.wire import key_converter_of
 from colonnade.services.blueprint import Blueprint, PlanCache
 from colonnade.services.entities import EntityReader
+from colonnade.services.page import Page, make_page
 
 BRANCH_SIZES = (1, 10, 25, 100, 1_000, 10_000)
 """Keys in a branch's list are filled up to one of these, so that a few texts serve every page."""
@@ -43,6 +47,7 @@ class CompiledRead:
     selection: Selection
     shape: Shaper
     branches: tuple[tuple[tuple[str, ...], Branch], ...]
+    keys: tuple[OrderKey, ...] = ()
 
 
 class Reader:
@@ -78,11 +83,12 @@ class Reader:
             raise self.missing(id)
         return await self.document(database, read, rows[0], view)
 
-    async def page(self, database: Database, request: ReadRequest) -> bytes:
+    async def page(self, database: Database, request: ReadRequest) -> Page:
         """Read a list: one statement for its rows, one for its total where it is asked for, one a to-many relation.
 
-        Returns:
-            The body: rows under the plural name, `total` where it was counted, and the paging in the mode's own words.
+        Args:
+            database: where it is.
+            request: which part of it; a walk has been opened by `open_walk`.
         """
         read = self._kept(database, request.shape, lambda: self._compile(database, self._plan_list(request)))
         if read is None:
@@ -93,7 +99,18 @@ class Reader:
         if request.count == "exact" and (total := _implied_total(request, len(rows))) is None:
             assert read.count is not None  # a list's plan always counts
             total = (await database.fetch(read.count.bind(values)))[0][0]
-        return dump_json(self._wrapped(request, await self._show(database, read, rows), total))
+        plural = self.blueprint.plural
+        if request.walk is None:
+            return make_page(plural, request, await self._show(database, read, rows), total)
+        rows, cursor = _step(request, read.keys, rows, partial(self._place, database, read))
+        return make_page(plural, request, await self._show(database, read, rows), total, cursor)
+
+    @staticmethod
+    def _place(database: Database, read: CompiledRead, row: Row) -> Iterator[object]:
+        """Give the values of the order's keys in a row, as Python knows them."""
+        for column, _ in read.keys:
+            value = row[read.selection.index_of(column)]
+            yield None if value is None else key_converter_of(column, database.dialect)(value)
 
     async def document(self, database: Database, read: CompiledRead, row: Row, view: View = WHOLE) -> Document:
         """Show a row that a statement with the plan's columns gave."""
@@ -156,6 +173,7 @@ class Reader:
             plan.selection,
             make_shaper(plan.selection, database.dialect),
             tuple(plan.selection.node.all_branches()),
+            plan.keys,
         )
 
     @staticmethod
@@ -186,28 +204,40 @@ class Reader:
             found = self._plans["entities", view] = EntityReader(self.blueprint, view)
         return found  # type: ignore[return-value]  # see above
 
-    def _wrapped(self, request: ReadRequest, shown: list[Shown], total: int | None) -> dict[str, object]:
-        paging = request.paging
-        body: dict[str, object] = {self.blueprint.plural: shown}
-        if total is not None:
-            body["total"] = total
-        if paging.mode == "page":
-            return {**body, "page": paging.offset // paging.limit + 1, "page_size": paging.limit}
-        return {**body, "skip": paging.offset, "limit": paging.limit}
-
-    async def _page_by_session(self, database: Database, request: ReadRequest) -> bytes:
+    async def _page_by_session(self, database: Database, request: ReadRequest) -> Page:
         plan, values = self._plan_list(request), list_values(request)
         entities = self._entities(request.view)
+        cursor = total = None
         async with database.session(read_only=True) as session:
-            shown = [entities.show(row) for row in await entities.rows(session, plan, values)]
-            total = None
-            if request.count == "exact" and (total := _implied_total(request, len(shown))) is None:
+            rows = await entities.load(session, plan, values)
+            if request.count == "exact" and (total := _implied_total(request, len(rows))) is None:
                 assert plan.count is not None  # a list's plan always counts
                 total = (await session.execute(plan.count, values)).scalar_one()
-        return dump_json(self._wrapped(request, shown, total))
+            if request.walk is not None:
+                rows, cursor = _step(request, plan.keys, rows, partial(_place_of, plan.keys))
+            await entities.read(session, rows)
+            shown = [entities.show(row) for row in rows]
+        return make_page(self.blueprint.plural, request, shown, total, cursor)
+
+
+def _place_of(keys: Sequence[OrderKey], row: object) -> Iterator[object]:
+    return (getattr(row, column.key) for column, _ in keys)
+
+
+def _step(
+    request: ReadRequest, keys: Sequence[OrderKey], rows: Sequence[Any], place: Callable[[Any], Iterable[object]]
+) -> tuple[Sequence[Any], str | None]:
+    """Take away the row that only says that there is more, and write the cursor that leads to it."""
+    assert request.walk is not None  # asked by the caller
+    if len(rows) <= request.paging.limit:
+        return rows, None
+    rows = rows[: request.paging.limit]
+    return rows, next_cursor(request.walk, keys, place(rows[-1]))
 
 
 def _implied_total(request: ReadRequest, found: int) -> int | None:
     """A page that is not full is the last one, and needs no count; an empty one may lie behind the end."""
     paging = request.paging
+    if request.walk is not None and request.walk.after is not None:
+        return None
     return paging.offset + found if 0 < found < paging.limit or (found == 0 and paging.offset == 0) else None
