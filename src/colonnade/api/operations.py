@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import quote
 
+from pydantic import BaseModel
 from starlette.types import Scope
 
 from colonnade.api.body import all_values, parse_body, require_json, sent_values
-from colonnade.api.links import link_header
+from colonnade.api.preconditions import conditional_reply, read_precondition
 from colonnade.api.reply import Reply, document_reply
-from colonnade.core.sealing import Seal
+from colonnade.core.errors import PreconditionRequiredError
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts
-from colonnade.query.cursor import open_walk
 from colonnade.query.parse import ListRules, ViewRules, parse_list, parse_view, read_id, refuse_parameters
+from colonnade.query.precondition import UNCONDITIONAL, Precondition
 from colonnade.query.request import Condition
 from colonnade.query.values import read_default
 from colonnade.services.blueprint import Blueprint
@@ -37,11 +38,6 @@ class Call(NamedTuple):
     def id(self) -> str:
         """The raw id of the path."""
         return self.scope["path_params"]["id"]  # type: ignore[no-any-return]
-
-    @property
-    def seal(self) -> Seal:
-        """The application's own."""
-        return self.scope["app"].state.colonnade.seal  # type: ignore[no-any-return]
 
 
 class Operation(Protocol):
@@ -64,15 +60,13 @@ class ListRows:
     async def __call__(self, call: Call) -> Reply:
         """Give one page of the rows that the filters let through, in the order asked for."""
         request = parse_list(call.scope["query_string"], self.rules)
-        id = None if self.owner is None else read_id(self.owner.facts.identity, call.id)
-        if self.within is not None:
-            request = request.within(Condition(self.within, "eq", (id,)))
-        if request.walk is not None:
-            request = open_walk(self.reader.facts, request, call.seal)
-        if self.owner is not None:
-            await self.owner.get(call.database, id)
-        page = await self.reader.page(call.database, request)
-        return Reply(200, (link_header(call.scope, request, page),), page.body)
+        if self.within is None or self.owner is None:
+            return Reply(200, (), await self.reader.page(call.database, request))
+        id = read_id(self.owner.blueprint.facts.identity, call.id)
+        await self.owner.get(call.database, id)
+        return Reply(
+            200, (), await self.reader.page(call.database, request.within(Condition(self.within, "eq", (id,))))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +80,11 @@ class GetRow:
         """Give one row, with its entity tag."""
         view = parse_view(call.scope["query_string"], self.rules)
         id = read_id(self.reader.facts.identity, call.id)
-        return document_reply(200, await self.reader.get(call.database, id, view))
+        precondition = read_precondition(call.scope)
+        document = await self.reader.get(call.database, id, view)
+        if precondition is UNCONDITIONAL:
+            return document_reply(200, document)
+        return conditional_reply(document, precondition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +109,17 @@ class UpdateRow:
     """PATCH of one row."""
 
     writer: Writer
+    body: type[BaseModel]
+    demands: bool = False
 
     async def __call__(self, call: Call) -> Reply:
         """Change the fields that were sent, and no other (JSON merge patch, RFC 7396)."""
         refuse_parameters(call.scope["query_string"])
         id = read_id(self.writer.blueprint.facts.identity, call.id)
         require_json(call.scope)
-        values = sent_values(parse_body(self.writer.blueprint.update, await call.body()))
-        return document_reply(200, await self.writer.update(call.database, id, values))
+        values = sent_values(parse_body(self.body, await call.body()))
+        precondition = await _demanded(self, call, id, values)
+        return document_reply(200, await self.writer.update(call.database, id, values, "update", precondition))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ class ReplaceRow:
     """PUT of one row that is there already."""
 
     writer: Writer
+    body: type[BaseModel]
+    demands: bool = False
 
     async def __call__(self, call: Call) -> Reply:
         """Set every field that can be set, to what was sent or to its default (RFC 9110 §9.3.4)."""
@@ -133,9 +136,10 @@ class ReplaceRow:
         blueprint = self.writer.blueprint
         id = read_id(blueprint.facts.identity, call.id)
         require_json(call.scope)
-        sent = all_values(parse_body(blueprint.create, await call.body()))
+        sent = all_values(parse_body(self.body, await call.body()))
+        precondition = await _demanded(self, call, id, sent)
         values = {**_defaults(blueprint.facts, blueprint), **sent}
-        return document_reply(200, await self.writer.update(call.database, id, values, "replace"))
+        return document_reply(200, await self.writer.update(call.database, id, values, "replace", precondition))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +147,31 @@ class DeleteRow:
     """DELETE of one row."""
 
     writer: Writer
+    demands: bool = False
 
     async def __call__(self, call: Call) -> Reply:
         """Remove one row; the second time there is none."""
         refuse_parameters(call.scope["query_string"])
-        await self.writer.delete(call.database, read_id(self.writer.blueprint.facts.identity, call.id))
+        id = read_id(self.writer.blueprint.facts.identity, call.id)
+        await self.writer.delete(call.database, id, await _demanded(self, call, id, {}))
         return Reply(204)
+
+
+async def _demanded(
+    operation: UpdateRow | ReplaceRow | DeleteRow, call: Call, id: object, values: dict[str, Any]
+) -> Precondition:
+    """Read what the client demands of the row, and take the version that it names out of the body's values.
+
+    Raises:
+        NotFoundError: CLN400, there is no such row; otherwise
+        PreconditionRequiredError: CLN432, it demands nothing, and the resource wants it to.
+    """
+    version = operation.writer.blueprint.facts.version
+    precondition = read_precondition(call.scope, None if version is None else values.pop(version.key, None))
+    if operation.demands and precondition is UNCONDITIONAL:
+        await operation.writer.reader.get(call.database, id)
+        raise PreconditionRequiredError("This resource is changed with a precondition only.")
+    return precondition
 
 
 def _defaults(facts: TableFacts, blueprint: Blueprint) -> dict[str, Any]:

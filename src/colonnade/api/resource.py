@@ -12,6 +12,8 @@ from fastapi.params import Depends as DependsMarker
 from pydantic import BaseModel, create_model
 from sqlalchemy.orm import DeclarativeBase
 
+from colonnade.api.bulk_endpoints import bulk_endpoints
+from colonnade.api.endpoint import Endpoint
 from colonnade.api.operations import (
     CreateRow,
     DeleteRow,
@@ -23,15 +25,16 @@ from colonnade.api.operations import (
     UpdateRow,
 )
 from colonnade.api.parameters import id_parameter, list_parameters, view_parameters
-from colonnade.api.problems import Problem
+from colonnade.api.preconditions import change_headers, read_headers
 from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.core.errors import DeclarationError
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts, read_facts
 from colonnade.query.parse import ListRules, ViewRules, list_filters
 from colonnade.query.request import SortKey
-from colonnade.schemas.derive import derive_create, derive_response, derive_update
+from colonnade.schemas.derive import derive_create, derive_response, derive_update, take_version
 from colonnade.services.blueprint import Blueprint
+from colonnade.services.bulk import BulkWriter
 from colonnade.services.hooks import Service
 from colonnade.services.reading import Reader
 from colonnade.services.writing import Writer
@@ -69,6 +72,9 @@ class Routes:
         plural: the key of its lists; the path in snake_case when empty.
         methods: which operations there are.
         replace: PUT too: True for a full replacement, "partial" to take it as PATCH.
+        bulk: the same operations on many rows at once: `POST /bulk`, `PATCH /bulk`, `POST /bulk-delete`.
+        upsert: attributes of a unique key by which `PUT /bulk` finds the rows that it changes; it creates the others.
+        precondition_required: PATCH, PUT and DELETE of one row need `If-Match` or the body's `version`, or they get 428.
         parts: path of a sub-list -> (resource, foreign key): `{"posts": (posts, "user_id")}` is `GET /{id}/posts`.
         dependencies: FastAPI dependencies of every route, e.g. who may; they send it FastAPI's ordinary way.
         tags: of OpenAPI; the path when there are none.
@@ -78,6 +84,9 @@ class Routes:
     plural: str = ""
     methods: Sequence[Method] = METHODS
     replace: Replacing = False
+    bulk: bool = True
+    upsert: tuple[str, ...] = ()
+    precondition_required: bool = False
     parts: Mapping[str, tuple[Resource, str]] = field(default_factory=dict)
     dependencies: Sequence[DependsMarker] = ()
     tags: Sequence[str] = ()
@@ -125,6 +134,7 @@ class Resource:
         self.rules = _rules(self.blueprint, listing)
         self.reader = Reader(self.blueprint)
         self.writer = Writer(self.blueprint, self.reader)
+        self.bulk = BulkWriter(self.writer, self.reader)
         self.router = APIRouter(
             prefix=f"/{self.path}",
             tags=list(routes.tags or [self.path]),
@@ -147,59 +157,54 @@ class Resource:
 
     def _endpoints(self, routes: Routes) -> Iterator[Endpoint]:
         reader, writer, name = self.reader, self.writer, _spoken(self.blueprint.label)
-        create, update, shown = self.blueprint.create, self.blueprint.update, self.blueprint.response
+        create, shown, demands = self.blueprint.create, self.blueprint.response, routes.precondition_required
+        update = take_version(self.blueprint.update, self.blueprint.facts, f"{self.blueprint.label}Patch")
         plural, page = self.blueprint.plural, self.page_schema()
         every: dict[Method, Endpoint] = {
             "list": Endpoint("GET", "", ListRows(reader, self.rules), f"List {plural.replace('_', ' ')}", page),
             "create": Endpoint("POST", "", CreateRow(writer), f"Create {name}", shown, create),
             "get": Endpoint("GET", "/{id}", GetRow(reader, self.rules.view), f"Get {name}", shown),
-            "update": Endpoint("PATCH", "/{id}", UpdateRow(writer), f"Change {name}", shown, update),
-            "delete": Endpoint("DELETE", "/{id}", DeleteRow(writer), f"Delete {name}"),
+            "update": Endpoint("PATCH", "/{id}", UpdateRow(writer, update, demands), f"Change {name}", shown, update),
+            "delete": Endpoint("DELETE", "/{id}", DeleteRow(writer, demands), f"Delete {name}"),
         }
+        if routes.bulk:  # before the routes of one row, whose ids may be texts
+            yield from bulk_endpoints(self.bulk, self.rules, routes.methods, routes.upsert)
         yield from (endpoint for method, endpoint in every.items() if method in routes.methods)
         if routes.replace == "partial":
-            yield Endpoint("PUT", "/{id}", UpdateRow(writer), f"Change {name} by PUT", shown, update)
+            changing = UpdateRow(writer, update, demands)
+            yield Endpoint("PUT", "/{id}", changing, f"Change {name} by PUT", shown, update)
         elif routes.replace:
-            yield Endpoint("PUT", "/{id}", ReplaceRow(writer), f"Replace {name}", shown, create)
+            body = take_version(create, self.blueprint.facts, f"{self.blueprint.label}Replace")
+            yield Endpoint("PUT", "/{id}", ReplaceRow(writer, body, demands), f"Replace {name}", shown, body)
         for path, (part, key) in routes.parts.items():
             rows = ListRows(part.reader, part.rules, within=key, owner=reader)
             yield Endpoint("GET", f"/{{id}}/{path}", rows, f"List the {path} of {name}", part.page_schema())
 
     def _add(self, endpoint: Endpoint) -> None:
-        parameters = [id_parameter(self.blueprint.facts.identity)] if endpoint.path else []
+        parameters = [id_parameter(self.blueprint.facts.identity)] if "{id}" in endpoint.path else []
         if isinstance(endpoint.operation, ListRows):
             parameters += list_parameters(endpoint.operation.rules)
         elif isinstance(endpoint.operation, GetRow):
-            parameters += view_parameters(endpoint.operation.rules)
+            parameters += view_parameters(endpoint.operation.rules) + read_headers()
+        elif isinstance(endpoint.operation, UpdateRow | ReplaceRow | DeleteRow):
+            parameters += change_headers(endpoint.operation.demands)
         place = endpoint.path.replace("/", "_").replace("{id}", "one")
         self.router.add_api_route(
             endpoint.path,
             _function(endpoint.operation, endpoint.body),
             methods=[endpoint.method],
-            status_code={"POST": 201, "DELETE": 204}.get(endpoint.method, 200),
+            status_code=endpoint.success,
             response_model=endpoint.shown,
             summary=endpoint.summary,
             description=(type(endpoint.operation).__call__.__doc__ or "").strip(),
             name=f"{endpoint.method.lower()}_{self.blueprint.plural}{place}",
-            responses=_problems(endpoint),
+            responses=endpoint.problems(),
             openapi_extra={"parameters": parameters},
             route_class_override=ResourceRoute,
         )
         route = self.router.routes[-1]
         assert isinstance(route, ResourceRoute)  # it was just added as one
         route.operation, route.body_schema = endpoint.operation, endpoint.body
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One route of a resource: its place, what it does, and what OpenAPI says of it."""
-
-    method: str
-    path: str
-    operation: Operation
-    summary: str
-    shown: type[BaseModel] | None = None
-    body: type[BaseModel] | None = None
 
 
 def _spoken(label: str) -> str:
@@ -260,17 +265,3 @@ def _check_include(blueprint: Blueprint, path: str) -> None:
         raise DeclarationError(f"{blueprint.label} has no relation '{path}'; includes go at most two deep")
     if head not in blueprint.includes:
         raise DeclarationError(f"{blueprint.label} includes '{path}' but not '{head}', which it hangs on")
-
-
-def _problems(endpoint: Endpoint) -> dict[int | str, dict[str, Any]]:
-    writes, has_body = endpoint.method != "GET", endpoint.body is not None
-    told = {422: "Values that do not fit", 503: "The database is away or too busy"}
-    if not writes or has_body:
-        told[400] = "A query or body that can't be read"
-    if endpoint.path:
-        told[404] = "No such row"
-    if writes:
-        told[409] = "Refused by the rows that are stored"
-    if has_body:
-        told |= {413: "The body is too large", 415: "The body is not JSON"}
-    return {status: {"model": Problem, "description": told[status]} for status in sorted(told)}

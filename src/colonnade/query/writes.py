@@ -31,27 +31,50 @@ def plan_insert(facts: TableFacts, read: Selection, keys: tuple[str, ...], diale
     return [insert, read.select().where(identity.column == key)]
 
 
-def plan_update(facts: TableFacts, read: Selection, keys: tuple[str, ...], dialect: str) -> list[sa.Executable]:
-    """Plan a change of the columns `keys` of the row whose id is bound as `id`; the version goes up by one with it."""
+def plan_update(
+    facts: TableFacts, read: Selection, keys: tuple[str, ...], dialect: str, *, versioned: bool = False
+) -> list[sa.Executable]:
+    """Plan a change of the columns `keys` of the row whose id is bound as `id`; the version goes up by one with it.
+
+    Args:
+        facts: the table.
+        read: which columns are given back.
+        keys: of the values that are given; they are bound as `v_<key>`.
+        dialect: the database's name.
+        versioned: the row must still have the version that is bound as `expected`. Where the dialect gives no rows back
+            only the first statement's count tells whether it had: the second one shows the row in any case.
+    """
     values: dict[Any, Any] = {facts.columns[key].column: _bound(facts.columns[key]) for key in keys}
     if facts.version is not None:
         values[facts.version.column] = facts.version.column + 1
     chosen = _chosen(facts)
-    update = sa.update(facts.table).where(chosen).values(values)
+    update = sa.update(facts.table).where(chosen, *_expected(facts, versioned)).values(values)
     if dialect in RETURNING:
         return [update.returning(*read.columns)]
     return [update, read.select().where(chosen)]
 
 
-def plan_delete(facts: TableFacts, dialect: str) -> list[sa.Executable]:
-    """Plan the removal of the row whose id is bound as `id`; a row or a count of one says that it was there."""
-    delete = sa.delete(facts.table).where(_chosen(facts))
+def plan_delete(facts: TableFacts, dialect: str, *, versioned: bool = False) -> list[sa.Executable]:
+    """Plan the removal of the row whose id is bound as `id`; a row or a count of one says that it was there.
+
+    Args:
+        facts: the table.
+        dialect: the database's name.
+        versioned: the row must still have the version that is bound as `expected`.
+    """
+    delete = sa.delete(facts.table).where(_chosen(facts), *_expected(facts, versioned))
     return [delete.returning(facts.identity.column) if dialect in RETURNING else delete]
 
 
 def _chosen(facts: TableFacts) -> sa.ColumnElement[bool]:
     identity = facts.identity.column
     return identity == sa.bindparam("id", type_=identity.type)
+
+
+def _expected(facts: TableFacts, versioned: bool) -> list[sa.ColumnElement[bool]]:
+    if not versioned or facts.version is None:
+        return []
+    return [facts.version.column == sa.bindparam("expected", type_=facts.version.column.type)]
 
 
 def _bound(column: ColumnFacts) -> sa.BindParameter[Any]:

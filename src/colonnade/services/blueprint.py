@@ -11,7 +11,7 @@ from pydantic import BaseModel, create_model
 from colonnade.models.facts import TableFacts, read_facts
 from colonnade.query.plan import Source
 from colonnade.query.request import View
-from colonnade.schemas.projection import read_projection
+from colonnade.schemas.projection import Projection, read_projection
 from colonnade.services.hooks import Service
 
 MAX_PLANS = 1_000
@@ -52,10 +52,16 @@ class Blueprint:
     def source(self, view: View) -> Source:
         """Give what is read: a projection where the schema is one and no read hook wants to see the rows."""
         computes = self.service.overrides("after_read")
-        projection = None if computes else read_projection(self.schema(view), self.facts)
-        if projection is not None and view.fields:
-            projection = projection.only(view.fields)
-        return Source(self.facts, projection)
+        return Source(self.facts, None if computes else self._projection(view))
+
+    def mingles(self, view: View) -> bool:
+        """Tell whether a view shows, or computes, more than the row's own columns: its version does not tell all then."""
+        projection = self._projection(view)
+        return projection is None or bool(projection.nested)
+
+    def _projection(self, view: View) -> Projection | None:
+        projection = read_projection(self.schema(view), self.facts)
+        return projection.only(view.fields) if projection is not None and view.fields else projection
 
 
 def _with_relations(

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from colonnade.query.precondition import UNCONDITIONAL, Precondition
+
 Action = Literal["create", "update", "replace", "delete"]
 
 
@@ -23,6 +25,7 @@ class Change:
             `before_` hook goes into the columns of the same names.
         row: the model's instance: before an update or delete the row as it is, locked; afterwards as it became.
         notes: the application's own, from one hook to the next.
+        precondition: what the client demands of the row; it holds when a `before_` hook is called.
     """
 
     action: Action
@@ -30,6 +33,7 @@ class Change:
     id: Any = None
     row: Any = None
     notes: dict[str, Any] = field(default_factory=dict)
+    precondition: Precondition = UNCONDITIONAL
     _session: AsyncSession | None = None
 
     @property

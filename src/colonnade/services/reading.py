@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.core.errors import NotFoundError
 from colonnade.core.json import dump_json
 from colonnade.database.database import Database
 from colonnade.query.compile import CompiledStatement, compile_statement
-from colonnade.query.cursor import next_cursor
-from colonnade.query.order import OrderKey
 from colonnade.query.plan import ReadPlan, list_values, plan_get, plan_list
 from colonnade.query.request import WHOLE, ReadRequest, View
 from colonnade.query.selection import Branch, Selection
 from colonnade.query.shape import Row, Shaper, Shown, hang, make_shaper, parent_keys
 from colonnade.query.wire import key_converter_of
 from colonnade.services.blueprint import Blueprint, PlanCache
+from colonnade.services.document import Document
 from colonnade.services.entities import EntityReader
-from colonnade.services.page import Page, make_page
 
 BRANCH_SIZES = (1, 10, 25, 100, 1_000, 10_000)
 """Keys in a branch's list are filled up to one of these, so that a few texts serve every page."""
 
 Kept = TypeVar("Kept")
-
-
-class Document(NamedTuple):
-    """One row as the wire shows it, and its version where its table keeps one; `whole` unless a view left things out."""
-
-    body: bytes
-    version: int | None = None
-    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +37,11 @@ class CompiledRead:
     selection: Selection
     shape: Shaper
     branches: tuple[tuple[tuple[str, ...], Branch], ...]
-    keys: tuple[OrderKey, ...] = ()
+
+    @property
+    def mingles(self) -> bool:
+        """Whether it shows rows of other tables too."""
+        return bool(self.branches or self.selection.node.inner)
 
 
 class Reader:
@@ -83,12 +77,11 @@ class Reader:
             raise self.missing(id)
         return await self.document(database, read, rows[0], view)
 
-    async def page(self, database: Database, request: ReadRequest) -> Page:
+    async def page(self, database: Database, request: ReadRequest) -> bytes:
         """Read a list: one statement for its rows, one for its total where it is asked for, one a to-many relation.
 
-        Args:
-            database: where it is.
-            request: which part of it; a walk has been opened by `open_walk`.
+        Returns:
+            The body: rows under the plural name, `total` where it was counted, and the paging in the mode's own words.
         """
         read = self._kept(database, request.shape, lambda: self._compile(database, self._plan_list(request)))
         if read is None:
@@ -99,24 +92,13 @@ class Reader:
         if request.count == "exact" and (total := _implied_total(request, len(rows))) is None:
             assert read.count is not None  # a list's plan always counts
             total = (await database.fetch(read.count.bind(values)))[0][0]
-        plural = self.blueprint.plural
-        if request.walk is None:
-            return make_page(plural, request, await self._show(database, read, rows), total)
-        rows, cursor = _step(request, read.keys, rows, partial(self._place, database, read))
-        return make_page(plural, request, await self._show(database, read, rows), total, cursor)
-
-    @staticmethod
-    def _place(database: Database, read: CompiledRead, row: Row) -> Iterator[object]:
-        """Give the values of the order's keys in a row, as Python knows them."""
-        for column, _ in read.keys:
-            value = row[read.selection.index_of(column)]
-            yield None if value is None else key_converter_of(column, database.dialect)(value)
+        return dump_json(self._wrapped(request, await self._show(database, read, rows), total))
 
     async def document(self, database: Database, read: CompiledRead, row: Row, view: View = WHOLE) -> Document:
         """Show a row that a statement with the plan's columns gave."""
         index = read.selection.version
         shown = await self._show(database, read, [row]) if read.branches else read.shape([row])
-        return Document(dump_json(shown[0]), None if index is None else row[index], view is WHOLE)
+        return Document(dump_json(shown[0]), None if index is None else row[index], view is WHOLE, read.mingles)
 
     async def read_in(self, session: AsyncSession, id: object) -> Document:
         """Read one row inside a session's transaction, as a change does to show what it made.
@@ -128,6 +110,15 @@ class Reader:
         """
         async with AsyncSession(await session.connection(), expire_on_commit=False) as fresh:
             return await self._get_by_session(fresh, id, WHOLE)
+
+    async def show_in(self, session: AsyncSession, ids: Sequence[object]) -> dict[object, Shown]:
+        """Show rows in a session's transaction, by their ids; what is not there is left out."""
+        identity = self.facts.identity
+        plan = ReadPlan(None, None, sa.select(self.facts.model).where(identity.column.in_(ids)))
+        entities = self._entities(WHOLE)
+        async with AsyncSession(await session.connection(), expire_on_commit=False) as fresh:
+            rows = await entities.rows(fresh, plan, {})
+            return {getattr(row, identity.key): entities.show(row) for row in rows}
 
     def compiled_get(self, database: Database, view: View = WHOLE) -> CompiledRead | None:
         """Give the plan by which one row is read on the compiled way; None when the response computes."""
@@ -173,7 +164,6 @@ class Reader:
             plan.selection,
             make_shaper(plan.selection, database.dialect),
             tuple(plan.selection.node.all_branches()),
-            plan.keys,
         )
 
     @staticmethod
@@ -196,7 +186,7 @@ class Reader:
         if not rows:
             raise self.missing(id)
         version = None if self.facts.version is None else getattr(rows[0], self.facts.version.key)
-        return Document(dump_json(entities.show(rows[0])), version, view is WHOLE)
+        return Document(dump_json(entities.show(rows[0])), version, view is WHOLE, entities.mingles)
 
     def _entities(self, view: View) -> EntityReader:
         found = self._plans.get(("entities", view))
@@ -204,40 +194,28 @@ class Reader:
             found = self._plans["entities", view] = EntityReader(self.blueprint, view)
         return found  # type: ignore[return-value]  # see above
 
-    async def _page_by_session(self, database: Database, request: ReadRequest) -> Page:
+    def _wrapped(self, request: ReadRequest, shown: list[Shown], total: int | None) -> dict[str, object]:
+        paging = request.paging
+        body: dict[str, object] = {self.blueprint.plural: shown}
+        if total is not None:
+            body["total"] = total
+        if paging.mode == "page":
+            return {**body, "page": paging.offset // paging.limit + 1, "page_size": paging.limit}
+        return {**body, "skip": paging.offset, "limit": paging.limit}
+
+    async def _page_by_session(self, database: Database, request: ReadRequest) -> bytes:
         plan, values = self._plan_list(request), list_values(request)
         entities = self._entities(request.view)
-        cursor = total = None
         async with database.session(read_only=True) as session:
-            rows = await entities.load(session, plan, values)
-            if request.count == "exact" and (total := _implied_total(request, len(rows))) is None:
+            shown = [entities.show(row) for row in await entities.rows(session, plan, values)]
+            total = None
+            if request.count == "exact" and (total := _implied_total(request, len(shown))) is None:
                 assert plan.count is not None  # a list's plan always counts
                 total = (await session.execute(plan.count, values)).scalar_one()
-            if request.walk is not None:
-                rows, cursor = _step(request, plan.keys, rows, partial(_place_of, plan.keys))
-            await entities.read(session, rows)
-            shown = [entities.show(row) for row in rows]
-        return make_page(self.blueprint.plural, request, shown, total, cursor)
-
-
-def _place_of(keys: Sequence[OrderKey], row: object) -> Iterator[object]:
-    return (getattr(row, column.key) for column, _ in keys)
-
-
-def _step(
-    request: ReadRequest, keys: Sequence[OrderKey], rows: Sequence[Any], place: Callable[[Any], Iterable[object]]
-) -> tuple[Sequence[Any], str | None]:
-    """Take away the row that only says that there is more, and write the cursor that leads to it."""
-    assert request.walk is not None  # asked by the caller
-    if len(rows) <= request.paging.limit:
-        return rows, None
-    rows = rows[: request.paging.limit]
-    return rows, next_cursor(request.walk, keys, place(rows[-1]))
+        return dump_json(self._wrapped(request, shown, total))
 
 
 def _implied_total(request: ReadRequest, found: int) -> int | None:
     """A page that is not full is the last one, and needs no count; an empty one may lie behind the end."""
     paging = request.paging
-    if request.walk is not None and request.walk.after is not None:
-        return None
     return paging.offset + found if 0 < found < paging.limit or (found == 0 and paging.offset == 0) else None

@@ -7,15 +7,19 @@ one planned statement (two on MariaDB). Otherwise a unit of work opens a session
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from colonnade.core.errors import DeclarationError, Fault, ForeignKeyError
+from colonnade.core.errors import DeclarationError, Fault, ForeignKeyError, ProblemError, StaleVersionError
 from colonnade.database.database import Database
 from colonnade.database.driver import Outcome
 from colonnade.database.unit_of_work import UnitOfWork
 from colonnade.query.compile import CompiledStatement, compile_statement
+from colonnade.query.precondition import UNCONDITIONAL, Precondition
 from colonnade.query.selection import select_for
 from colonnade.query.shape import Row
 from colonnade.query.wire import key_converter_of
@@ -23,8 +27,9 @@ from colonnade.query.writes import plan_delete, plan_insert, plan_update
 from colonnade.schemas.fit import fit_values
 from colonnade.schemas.projection import Projection
 from colonnade.services.blueprint import Blueprint, PlanCache
+from colonnade.services.document import Document
 from colonnade.services.hooks import Action, Change
-from colonnade.services.reading import Document, Reader
+from colonnade.services.reading import Reader
 
 Result = TypeVar("Result")
 
@@ -46,13 +51,13 @@ class Writer:
 
     def __init__(self, blueprint: Blueprint, reader: Reader) -> None:
         self.blueprint = blueprint
-        self._reader = reader
+        self.reader = reader
         self._facts = blueprint.facts
         self._plans = PlanCache()
         projection = reader.whole.projection
         # RETURNING gives the columns of one table.
         self._shown_whole = projection is not None and not projection.nested
-        self._selection = select_for(self._facts, projection or Projection((), (), ()))
+        self.selection = select_for(self._facts, projection or Projection((), (), ()))
 
     async def create(self, database: Database, values: dict[str, Any]) -> Created:
         """Store a new row.
@@ -70,10 +75,10 @@ class Writer:
             ProblemError: whatever a hook raises.
         """
         change = await self.prepare("create", None, values)
-        if "create" in self.blueprint.service.transactional or not self._shown_whole:
+        if not self.is_planned("create"):
             return await self._retried(database, change, lambda: self._create_by_session(database, change))
-        self._check(change.values)
-        outcomes = await self._commit(database, "create", change.values)
+        self.check(change.values)
+        outcomes = await self._commit(database, "create", change)
         row = outcomes[-1].rows[0]
         document = await self._shown(database, row)
         change.id = self._returned(database, row)
@@ -81,61 +86,111 @@ class Writer:
         return Created(document, change.id)
 
     async def update(
-        self, database: Database, id: object, values: dict[str, Any], action: Action = "update"
+        self,
+        database: Database,
+        id: object,
+        values: dict[str, Any],
+        action: Action = "update",
+        precondition: Precondition = UNCONDITIONAL,
     ) -> Document:
         """Change the columns that are given, and no other; none given changes nothing, the version included (RFC 7396).
 
+        Args:
+            database: where.
+            id: of the row.
+            values: by attribute, as the schema let them through; hooks may change them.
+            action: `update`, or `replace` for the hooks to know.
+            precondition: what must hold of the row.
+
         Raises:
-            NotFoundError: CLN400.
+            NotFoundError: CLN400, before any precondition.
             InvalidBodyError: CLN201, a value does not fit its column.
-            StateError: CLN410 to CLN421, a constraint refuses it.
+            StateError: CLN410 to CLN432, a constraint or the precondition refuses it.
         """
-        change = await self.prepare(action, id, values)
+        change = await self.prepare(action, id, values, precondition)
         if not change.values:
-            return await self._reader.get(database, id)
-        if "update" in self.blueprint.service.transactional or not self._shown_whole:
+            return await self._unchanged(database, change)
+        if not self.is_planned("update") or self._needs_lock(precondition):
             return await self._retried(database, change, lambda: self._update_by_session(database, change))
-        self._check(change.values)
-        outcomes = await self._commit(database, "update", change.values, id)
-        if not outcomes[-1].rows:
-            raise self._reader.missing(id)
+        self.check(change.values)
+        outcomes = await self._commit(database, "update", change)
+        # Without RETURNING the second statement shows the row, whatever became of the first one.
+        if not outcomes[-1].rows or (precondition.is_given and not outcomes[0].affected):
+            raise await self._refusal(database, change)
         document = await self._shown(database, outcomes[-1].rows[0])
         await self.blueprint.service.after_commit(change)
         return document
 
-    async def delete(self, database: Database, id: object) -> None:
+    async def delete(self, database: Database, id: object, precondition: Precondition = UNCONDITIONAL) -> None:
         """Remove a row.
 
         Raises:
             NotFoundError: CLN400, also the second time.
             ForeignKeyError: CLN411, others still refer to it.
+            StateError: CLN431 or CLN432, the precondition refuses it.
         """
-        change = await self.prepare("delete", id, {})
-        if "delete" in self.blueprint.service.transactional:
+        change = await self.prepare("delete", id, {}, precondition)
+        if not self.is_planned("delete") or self._needs_lock(precondition):
             await self._retried(database, change, lambda: self._delete_by_session(database, change))
             return
-        outcomes = await self._commit(database, "delete", {}, id)
+        outcomes = await self._commit(database, "delete", change)
         if not outcomes[0].affected:
-            raise self._reader.missing(id)
+            raise await self._refusal(database, change)
         await self.blueprint.service.after_commit(change)
 
-    async def prepare(self, action: Action, id: object, values: dict[str, Any]) -> Change:
+    async def prepare(
+        self, action: Action, id: object, values: dict[str, Any], precondition: Precondition = UNCONDITIONAL
+    ) -> Change:
         """Begin a change: what needs no transaction is done before there is one."""
-        change = Change(action, values, id)
+        change = Change(action, values, id, precondition=precondition)
         await self.blueprint.service.prepare(change)
         return change
 
+    def _needs_lock(self, precondition: Precondition) -> bool:
+        """Tell whether the row has to be read under a lock to judge a demand: all but one version, which WHERE decides."""
+        if precondition.none_match is not None:
+            return True
+        match = precondition.match
+        if self._facts.version is None:
+            return match is not None and not match.any
+        versions = precondition.versions
+        return versions is not None and len(versions) != 1
+
+    async def _unchanged(self, database: Database, change: Change) -> Document:
+        """Show a row as it is, once the demand on it is found to hold."""
+        document = await self.reader.get(database, change.id)
+        if (refusal := change.precondition.judge(document.state, document.version)) is not None:
+            raise refusal
+        return document
+
+    async def _refusal(self, database: Database, change: Change) -> ProblemError:
+        """Tell why no row was changed, by one more read: it is not there, or not as was demanded."""
+        document = await self.reader.get(database, change.id)
+        # Between the two statements it may even have become what was demanded; the change was refused all the same.
+        return change.precondition.judge(document.state, document.version) or StaleVersionError("Version conflict.")
+
     async def _shown(self, database: Database, row: Row) -> Document:
-        read = self._reader.compiled_get(database)
+        read = self.reader.compiled_get(database)
         assert read is not None  # _shown_whole says so
-        return await self._reader.document(database, read, row)
+        return await self.reader.document(database, read, row)
 
     def _returned(self, database: Database, row: Row) -> object:
         """Give the id that a returned row has, as Python knows it."""
         convert = key_converter_of(self._facts.identity, database.dialect)
-        return convert(row[self._selection.identity])
+        return convert(row[self.selection.identity])
 
-    def _check(self, values: Mapping[str, object]) -> None:
+    def is_planned(self, action: Action) -> bool:
+        """Tell whether a change goes the compiled way: no hook inside its transaction, and one table's columns to show."""
+        kind = "update" if action == "replace" else action
+        return kind not in self.blueprint.service.transactional and (self._shown_whole or kind == "delete")
+
+    def check(self, values: Mapping[str, object]) -> None:
+        """Refuse values that do not fit their columns, and those that have none.
+
+        Raises:
+            InvalidBodyError: CLN201.
+            DeclarationError: a hook has left a name that no column has.
+        """
         if unknown := values.keys() - self._facts.columns.keys():
             names = ", ".join(sorted(unknown))
             raise DeclarationError(
@@ -143,61 +198,80 @@ class Writer:
             )
         fit_values(self._facts, values)
 
-    async def _commit(
-        self, database: Database, action: Action, values: Mapping[str, object], id: object = None
-    ) -> list[Outcome]:
+    async def _commit(self, database: Database, action: Action, change: Change) -> list[Outcome]:
         """Bind the values into the plan of their shape and commit it: here the change becomes durable."""
-        stored = values if action == "delete" else self._facts.fill(values, new=action == "create")
-        statements = self._plan(database, action, tuple(stored))
+        stored = change.values if action == "delete" else self._facts.fill(change.values, new=action == "create")
         bound: dict[str, object] = {f"v_{key}": value for key, value in stored.items()}
-        bound["id"] = id
+        bound["id"] = change.id
+        versions = None if change.precondition is UNCONDITIONAL else change.precondition.versions
+        if versions is not None:
+            (bound["expected"],) = versions
+        statements = self._plan(database, action, tuple(stored), versions is not None)
         try:
             return await database.commit([statement.bind(bound) for statement in statements])
         except ForeignKeyError as error:
-            raise await self._located(database, error, action, values) from error
+            raise await self.located(database, error, action, change.values) from error
 
-    def _plan(self, database: Database, action: Action, keys: tuple[str, ...]) -> list[CompiledStatement]:
-        shape = (database.driver_name, action, keys)
+    def _plan(
+        self, database: Database, action: Action, keys: tuple[str, ...], versioned: bool
+    ) -> list[CompiledStatement]:
+        shape = (database.driver_name, action, keys, versioned)
         found: Any = self._plans.get(shape)
         if found is None:
-            statements: list[Any] = self._make_plan(database.dialect.name, action, keys)
+            statements: list[Any] = self._make_plan(database.dialect.name, action, keys, versioned)
             found = self._plans[shape] = [compile_statement(one, database.dialect) for one in statements]
         return found  # type: ignore[no-any-return]
 
-    def _make_plan(self, dialect: str, action: Action, keys: tuple[str, ...]) -> list[sa.Executable]:
+    def _make_plan(self, dialect: str, action: Action, keys: tuple[str, ...], versioned: bool) -> list[sa.Executable]:
         if action == "delete":
-            return plan_delete(self._facts, dialect)
-        make = plan_insert if action == "create" else plan_update
-        return make(self._facts, self._selection, keys, dialect)
+            return plan_delete(self._facts, dialect, versioned=versioned)
+        if action == "create":
+            return plan_insert(self._facts, self.selection, keys, dialect)
+        return plan_update(self._facts, self.selection, keys, dialect, versioned=versioned)
 
     async def _retried(self, database: Database, change: Change, work: Callable[[], Awaitable[Result]]) -> Result:
         """Do a whole transaction of hooks, and once more while others get in its way."""
         try:
             return await database.retry(work)
         except ForeignKeyError as error:
-            raise await self._located(database, error, change.action, change.values) from error
+            raise await self.located(database, error, change.action, change.values) from error
 
-    async def _located(
-        self, database: Database, error: ForeignKeyError, action: Action, values: Mapping[str, object]
+    async def located(
+        self,
+        database: Database,
+        error: ForeignKeyError,
+        action: Action,
+        values: Mapping[str, object],
+        session: AsyncSession | None = None,
     ) -> ForeignKeyError:
-        """Name the field of a broken reference where the database did not: SQLite tells no name of a foreign key."""
+        """Name the field of a broken reference where the database did not: SQLite tells no name of a foreign key.
+
+        Args:
+            database: where.
+            error: what it said.
+            action: what was tried.
+            values: with which values.
+            session: whose transaction is still open, if one is; another one might wait for it.
+        """
         if action == "delete":
             return ForeignKeyError("Other rows still refer to this one; delete or change them first.")
-        faults = list(error.faults) or [
-            Fault("reference_missing", "No such row.", pointer=f"/{key}")
-            for key, value in values.items()
-            if value is not None and key in self._facts.columns and await self._dangles(database, key, value)
-        ]
-        if error.faults or not faults:
+        if error.faults:
+            return error
+        async with database.session(read_only=True) if session is None else nullcontext(session) as reading:
+            faults = [
+                Fault("reference_missing", "No such row.", pointer=f"/{key}")
+                for key, value in values.items()
+                if value is not None and key in self._facts.columns and await self._dangles(reading, key, value)
+            ]
+        if not faults:
             return error
         named = " and ".join(f"'{(fault.pointer or '')[1:]}'" for fault in faults)
         return ForeignKeyError(f"There is no row that {named} refers to.", faults=faults)
 
-    async def _dangles(self, database: Database, key: str, value: object) -> bool:
-        async with database.session(read_only=True) as session:
-            for reference in self._facts.columns[key].column.foreign_keys:
-                if await session.scalar(sa.select(reference.column).where(reference.column == value)) is None:
-                    return True
+    async def _dangles(self, session: AsyncSession, key: str, value: object) -> bool:
+        for reference in self._facts.columns[key].column.foreign_keys:
+            if await session.scalar(sa.select(reference.column).where(reference.column == value)) is None:
+                return True
         return False
 
     async def apply(self, unit: UnitOfWork, change: Change) -> Change:
@@ -231,7 +305,7 @@ class Writer:
     async def _create_by_session(self, database: Database, change: Change) -> Created:
         async with database.unit_of_work() as unit:
             attempt = await self.apply(unit, change)
-            document = await self._reader.read_in(unit.session, attempt.id)
+            document = await self.reader.read_in(unit.session, attempt.id)
             await unit.commit()
         await self.finish(attempt)
         return Created(document, attempt.id)
@@ -239,7 +313,7 @@ class Writer:
     async def _update_by_session(self, database: Database, change: Change) -> Document:
         async with database.unit_of_work() as unit:
             attempt = await self.apply(unit, change)
-            document = await self._reader.read_in(unit.session, attempt.id)
+            document = await self.reader.read_in(unit.session, attempt.id)
             await unit.commit()
         await self.finish(attempt)
         return document
@@ -253,7 +327,7 @@ class Writer:
     async def _create_in(self, attempt: Change) -> None:
         service = self.blueprint.service
         await service.before_create(attempt)
-        self._check(attempt.values)
+        self.check(attempt.values)
         stored = self._columns(self._facts.fill(attempt.values, new=True))
         result: Any = await attempt.session.execute(sa.insert(self._facts.table).values(stored))
         attempt.id = result.inserted_primary_key[0]
@@ -263,7 +337,7 @@ class Writer:
         service = self.blueprint.service
         await self._load(attempt)
         await service.before_update(attempt)
-        self._check(attempt.values)
+        self.check(attempt.values)
         await self._store(attempt)
         await service.after_update(attempt)
 
@@ -277,12 +351,19 @@ class Writer:
     @staticmethod
     def _begin(unit: UnitOfWork, change: Change, values: dict[str, Any]) -> Change:
         """Give each try of a transaction its own copy, so that a repeated one starts from what the client sent."""
-        return Change(change.action, values, change.id, notes=dict(change.notes), _session=unit.session)
+        return replace(change, values=values, notes=dict(change.notes), _session=unit.session)
 
     async def _load(self, attempt: Change) -> None:
+        """Lock the row as it is, and hold it to what the client demands of it: it stays so until the commit."""
         attempt.row = await attempt.session.get(self._facts.model, attempt.id, with_for_update=True)
         if attempt.row is None:
-            raise self._reader.missing(attempt.id)
+            raise self.reader.missing(attempt.id)
+        if attempt.precondition is UNCONDITIONAL:
+            return
+        version = None if self._facts.version is None else getattr(attempt.row, self._facts.version.key)
+        state = str(version) if version is not None else (await self.reader.read_in(attempt.session, attempt.id)).state
+        if (refusal := attempt.precondition.judge(state, version)) is not None:
+            raise refusal
 
     async def _store(self, attempt: Change) -> None:
         if not attempt.values:
