@@ -113,14 +113,15 @@ class TableFacts:
     identity: ColumnFacts
     version: ColumnFacts | None
 
-    def fill(self, values: Mapping[str, object], *, new: bool) -> dict[str, object]:
+    def fill(self, values: Mapping[str, object], *, new: bool, now: datetime | None = None) -> dict[str, object]:
         """Add what the client did not give and Python makes: keys, defaults, times; a change has one time throughout.
 
         Args:
             values: by attribute key.
             new: for a new row, defaults; otherwise the columns that change with every update.
+            now: the time of the change, where it is one of many rows.
         """
-        now = utc_now()
+        now = now or utc_now()
         made = {
             key: now if factory is utc_now else factory()
             for key, column in self.columns.items()

@@ -35,7 +35,7 @@ def plan_insert_arrays(facts: TableFacts, read: Selection, keys: tuple[str, ...]
 
 
 def plan_insert_rows(facts: TableFacts, read: Selection, keys: tuple[str, ...], count: int) -> sa.Executable:
-    """Plan the creation of `count` rows on MariaDB; values are bound as `v_<key>_<index>`."""
+    """Plan the creation of `count` rows by one statement; its values are bound row by row, as `v_<key>_<index>`."""
     rows = [
         {
             facts.columns[key].column: sa.bindparam(f"v_{key}_{index}", type_=facts.columns[key].column.type)

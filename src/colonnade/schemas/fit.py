@@ -75,7 +75,8 @@ def _decimal(column: ColumnFacts, value: Any) -> tuple[str, str] | None:
             else ("out_of_range", f"At most {MAX_DIGITS} digits before the point.")
         )
     precision, scale = column.digits
-    if _places(number) > scale:
+    # Only a number that is written with more places is looked at digit by digit: it may end in zeros.
+    if -int(number.as_tuple().exponent) > scale and _places(number) > scale:
         return "decimal_max_places", f"At most {scale} digits behind the point."
     if number and number.adjusted() >= precision - scale:
         return "out_of_range", f"At most {precision - scale} digits before the point."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import sqlalchemy as sa
 
 from colonnade.database.database import Database
+from colonnade.models.clock import utc_now
 from colonnade.models.facts import TableFacts
 from colonnade.query.bulk import SIZES, plan_insert_arrays, plan_insert_rows, plan_update_rows, size_for
 from colonnade.query.compile import CompiledStatement, Statement, compile_statement
@@ -37,11 +38,12 @@ class ManyRows:
         """Make the statements that create rows; together they give the rows back in the order of the items.
 
         Args:
-            database: decides how: arrays on PostgreSQL, many rows in a statement on MariaDB, and on SQLite, where a
-                statement costs no way to a server, one statement a row.
+            database: decides how: arrays on PostgreSQL, many rows in a statement elsewhere, and one row where none can be
+                given back (MySQL).
             items: the values of each new row, by attribute.
         """
-        rows = self._completed([self._facts.fill(item, new=True) for item in items])
+        now = utc_now()
+        rows = self._completed([self._facts.fill(item, new=True, now=now) for item in items])
         made: list[Statement] = []
         for keys, alike in groupby(rows, tuple):
             made += self._insert_alike(database, keys, list(alike))
@@ -65,7 +67,7 @@ class ManyRows:
         dialect: Any = database.dialect
         if dialect.name == "postgresql":
             return self._insert_arrays(database, keys, rows)
-        if dialect.name != "sqlite" and dialect.insert_returning:
+        if dialect.insert_returning:
             return self._insert_chunks(database, keys, rows)
         plans = self._plan(
             database, ("insert", keys), lambda: plan_insert(self._facts, self._selection, keys, dialect.name)
@@ -80,21 +82,28 @@ class ManyRows:
         return [plan.bind({f"v_{key}": [row[key] for row in rows] for key in keys})]
 
     def _insert_chunks(self, database: Database, keys: tuple[str, ...], rows: list[Values]) -> list[Statement]:
+        one = self._plan_rows(database, keys, 1)
+        columns = [
+            # The text has the columns in the table's order.
+            _processed(process, [row[name[len("v_") : -len("_0")]] for row in rows])
+            for name, process in zip(one.names, one.processors, strict=True)
+        ]
+        given = list(zip(*columns, strict=True))
         made: list[Statement] = []
         start = 0
         while start < len(rows):
             # A text of a thousand rows takes longer to make than ten statements of a hundred take to send.
             size = max(size for size in SIZES[:3] if size <= len(rows) - start)
-            chunk = rows[start : start + size]
-            (plan,) = self._plan_rows(database, keys, size)
-            made.append(plan.bind({f"v_{key}_{index}": row[key] for index, row in enumerate(chunk) for key in keys}))
+            arguments = tuple(chain.from_iterable(given[start : start + size]))
+            made.append(Statement(self._plan_rows(database, keys, size).sql, arguments))
             start += size
         return made
 
-    def _plan_rows(self, database: Database, keys: tuple[str, ...], size: int) -> list[CompiledStatement]:
-        return self._plan(
+    def _plan_rows(self, database: Database, keys: tuple[str, ...], size: int) -> CompiledStatement:
+        (plan,) = self._plan(
             database, ("rows", keys, size), lambda: [plan_insert_rows(self._facts, self._selection, keys, size)]
         )
+        return plan
 
     def _completed(self, rows: list[dict[str, Any]]) -> list[Values]:
         """Give the rows the same columns, as far as their defaults are known, so that they go into one statement."""
@@ -120,3 +129,17 @@ class ManyRows:
             statements: list[Any] = make()
             found = self._plans[key] = [compile_statement(one, database.dialect) for one in statements]
         return found  # type: ignore[no-any-return]
+
+
+def _processed(process: Callable[[Any], object] | None, values: list[Any]) -> list[object]:
+    """Turn a column's values into the driver's form; the one time of a thousand new rows only once."""
+    if process is None:
+        return values
+    done: list[object] = []
+    last: Any = values[0]
+    turned = process(last)
+    for value in values:
+        if value is not last:
+            last, turned = value, process(value)
+        done.append(turned)
+    return done
