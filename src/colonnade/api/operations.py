@@ -11,11 +11,14 @@ from pydantic import BaseModel
 from starlette.types import Scope
 
 from colonnade.api.body import all_values, parse_body, require_json, sent_values
+from colonnade.api.links import link_header
 from colonnade.api.preconditions import conditional_reply, read_precondition
 from colonnade.api.reply import Reply, document_reply
 from colonnade.core.errors import PreconditionRequiredError
+from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts
+from colonnade.query.cursor import open_walk
 from colonnade.query.parse import ListRules, ViewRules, parse_list, parse_view, read_id, refuse_parameters
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 from colonnade.query.request import Condition
@@ -39,6 +42,11 @@ class Call(NamedTuple):
         """The raw id of the path."""
         return self.scope["path_params"]["id"]  # type: ignore[no-any-return]
 
+    @property
+    def seal(self) -> Seal:
+        """The application's own."""
+        return self.scope["app"].state.colonnade.seal  # type: ignore[no-any-return]
+
 
 class Operation(Protocol):
     """Anything that answers a call."""
@@ -60,13 +68,15 @@ class ListRows:
     async def __call__(self, call: Call) -> Reply:
         """Give one page of the rows that the filters let through, in the order asked for."""
         request = parse_list(call.scope["query_string"], self.rules)
-        if self.within is None or self.owner is None:
-            return Reply(200, (), await self.reader.page(call.database, request))
-        id = read_id(self.owner.blueprint.facts.identity, call.id)
-        await self.owner.get(call.database, id)
-        return Reply(
-            200, (), await self.reader.page(call.database, request.within(Condition(self.within, "eq", (id,))))
-        )
+        id = None if self.owner is None else read_id(self.owner.facts.identity, call.id)
+        if self.within is not None:
+            request = request.within(Condition(self.within, "eq", (id,)))
+        if request.walk is not None:
+            request = open_walk(self.reader.facts, request, call.seal)
+        if self.owner is not None:
+            await self.owner.get(call.database, id)
+        page = await self.reader.page(call.database, request)
+        return Reply(200, (link_header(call.scope, request, page),), page.body)
 
 
 @dataclass(frozen=True, slots=True)

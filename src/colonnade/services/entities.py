@@ -36,10 +36,18 @@ class EntityReader:
         self._lists = [key for key, relation in blueprint.facts.relations.items() if relation.to_many]
 
     async def rows(self, session: AsyncSession, plan: ReadPlan, values: Mapping[str, object]) -> Sequence[Any]:
-        """Load the entities of a plan: one statement, and one more for each relation that the schema shows."""
-        rows = (await session.scalars(plan.entities.options(*self._loads), values)).all()
-        await self._blueprint.service.after_read(session, rows)
+        """Load the entities of a plan, and let the service's hook see them."""
+        rows = await self.load(session, plan, values)
+        await self.read(session, rows)
         return rows
+
+    async def load(self, session: AsyncSession, plan: ReadPlan, values: Mapping[str, object]) -> Sequence[Any]:
+        """Load entities: one statement, and one more for each relation that the schema shows."""
+        return (await session.scalars(plan.entities.options(*self._loads), values)).all()
+
+    async def read(self, session: AsyncSession, rows: Sequence[Any]) -> None:
+        """Let the service's hook see what was loaded and is going to be shown."""
+        await self._blueprint.service.after_read(session, rows)
 
     def show(self, row: object) -> dict[str, Any]:
         """Show an entity as the wire has it."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +14,10 @@ from colonnade.core.errors import NotFoundError
 from colonnade.core.json import dump_json
 from colonnade.database.database import Database
 from colonnade.query.compile import CompiledStatement, compile_statement
-from colonnade.query.plan import ReadPlan, list_values, plan_get, plan_list
+from colonnade.query.count import Scope
+from colonnade.query.cursor import next_cursor
+from colonnade.query.order import OrderKey
+from colonnade.query.plan import ReadPlan, list_values, plan_get, plan_list, plan_total
 from colonnade.query.request import WHOLE, ReadRequest, View
 from colonnade.query.selection import Branch, Selection
 from colonnade.query.shape import Row, Shaper, Shown, hang, make_shaper, parent_keys
@@ -21,6 +25,8 @@ from colonnade.query.wire import key_converter_of
 from colonnade.services.blueprint import Blueprint, PlanCache
 from colonnade.services.document import Document
 from colonnade.services.entities import EntityReader
+from colonnade.services.page import Page, make_page
+from colonnade.services.totals import totals_of
 
 BRANCH_SIZES = (1, 10, 25, 100, 1_000, 10_000)
 """Keys in a branch's list are filled up to one of these, so that a few texts serve every page."""
@@ -33,15 +39,23 @@ class CompiledRead:
     """A plan of a projection made ready for one dialect."""
 
     rows: CompiledStatement
-    count: CompiledStatement | None
     selection: Selection
     shape: Shaper
     branches: tuple[tuple[tuple[str, ...], Branch], ...]
+    keys: tuple[OrderKey, ...] = ()
 
     @property
     def mingles(self) -> bool:
         """Whether it shows rows of other tables too."""
         return bool(self.branches or self.selection.node.inner)
+
+
+class CompiledCount(NamedTuple):
+    """A plan for counting made ready for one dialect."""
+
+    count: CompiledStatement
+    rows: CompiledStatement
+    scope: Scope
 
 
 class Reader:
@@ -77,22 +91,46 @@ class Reader:
             raise self.missing(id)
         return await self.document(database, read, rows[0], view)
 
-    async def page(self, database: Database, request: ReadRequest) -> bytes:
+    async def page(self, database: Database, request: ReadRequest) -> Page:
         """Read a list: one statement for its rows, one for its total where it is asked for, one a to-many relation.
 
-        Returns:
-            The body: rows under the plural name, `total` where it was counted, and the paging in the mode's own words.
+        Args:
+            database: where it is.
+            request: which part of it; a walk has been opened by `open_walk`.
         """
         read = self._kept(database, request.shape, lambda: self._compile(database, self._plan_list(request)))
         if read is None:
             return await self._page_by_session(database, request)
         values = list_values(request)
         rows = await database.fetch(read.rows.bind(values))
-        total = None
-        if request.count == "exact" and (total := _implied_total(request, len(rows))) is None:
-            assert read.count is not None  # a list's plan always counts
-            total = (await database.fetch(read.count.bind(values)))[0][0]
-        return dump_json(self._wrapped(request, await self._show(database, read, rows), total))
+        total = None if request.count == "none" else await self._total(database, request, len(rows))
+        plural = self.blueprint.plural
+        if request.walk is None:
+            return make_page(plural, request, await self._show(database, read, rows), total)
+        rows, cursor = _step(request, read.keys, rows, partial(self._place, database, read))
+        return make_page(plural, request, await self._show(database, read, rows), total, cursor)
+
+    async def _total(self, database: Database, request: ReadRequest, found: int) -> int:
+        """Tell how many rows there are in all: from what was found, if that says it."""
+        if (implied := _implied_total(request, found)) is not None:
+            return implied
+        totaling = self._kept(database, request.count_shape, lambda: self._compile_count(database, request))
+        count = totaling.count.bind(values := list_values(request))
+        if request.count == "exact":
+            return await totals_of(database).exact(count, totaling.scope)
+        return await totals_of(database).estimated(count, totaling.rows.bind(values), totaling.scope)
+
+    def _compile_count(self, database: Database, request: ReadRequest) -> CompiledCount:
+        plan = plan_total(self.facts, request)
+        count, rows = (compile_statement(one, database.dialect) for one in (plan.count, plan.rows))
+        return CompiledCount(count, rows, plan.scope)
+
+    @staticmethod
+    def _place(database: Database, read: CompiledRead, row: Row) -> Iterator[object]:
+        """Give the values of the order's keys in a row, as Python knows them."""
+        for column, _ in read.keys:
+            value = row[read.selection.index_of(column)]
+            yield None if value is None else key_converter_of(column, database.dialect)(value)
 
     async def document(self, database: Database, read: CompiledRead, row: Row, view: View = WHOLE) -> Document:
         """Show a row that a statement with the plan's columns gave."""
@@ -160,17 +198,17 @@ class Reader:
             return None
         return CompiledRead(
             compile_statement(plan.statement, database.dialect),
-            None if plan.count is None else compile_statement(plan.count, database.dialect),
             plan.selection,
             make_shaper(plan.selection, database.dialect),
             tuple(plan.selection.node.all_branches()),
+            plan.keys,
         )
 
     @staticmethod
     def _compile_branch(database: Database, branch: Branch, size: int) -> CompiledRead:
         compiled = compile_statement(branch.statement(size), database.dialect)
         shape = make_shaper(branch.selection, database.dialect)
-        return CompiledRead(compiled, None, branch.selection, shape, tuple(branch.selection.node.all_branches()))
+        return CompiledRead(compiled, branch.selection, shape, tuple(branch.selection.node.all_branches()))
 
     def _kept(self, database: Database, shape: object, make: Callable[[], Kept]) -> Kept:
         key = (database.driver_name, shape)
@@ -194,28 +232,40 @@ class Reader:
             found = self._plans["entities", view] = EntityReader(self.blueprint, view)
         return found  # type: ignore[return-value]  # see above
 
-    def _wrapped(self, request: ReadRequest, shown: list[Shown], total: int | None) -> dict[str, object]:
-        paging = request.paging
-        body: dict[str, object] = {self.blueprint.plural: shown}
-        if total is not None:
-            body["total"] = total
-        if paging.mode == "page":
-            return {**body, "page": paging.offset // paging.limit + 1, "page_size": paging.limit}
-        return {**body, "skip": paging.offset, "limit": paging.limit}
-
-    async def _page_by_session(self, database: Database, request: ReadRequest) -> bytes:
+    async def _page_by_session(self, database: Database, request: ReadRequest) -> Page:
         plan, values = self._plan_list(request), list_values(request)
         entities = self._entities(request.view)
+        cursor = None
         async with database.session(read_only=True) as session:
-            shown = [entities.show(row) for row in await entities.rows(session, plan, values)]
-            total = None
-            if request.count == "exact" and (total := _implied_total(request, len(shown))) is None:
-                assert plan.count is not None  # a list's plan always counts
-                total = (await session.execute(plan.count, values)).scalar_one()
-        return dump_json(self._wrapped(request, shown, total))
+            rows = await entities.load(session, plan, values)
+            found = len(rows)
+            if request.walk is not None:
+                rows, cursor = _step(request, plan.keys, rows, partial(_place_of, plan.keys))
+            await entities.read(session, rows)
+            shown = [entities.show(row) for row in rows]
+        # The session has given its connection back: nobody holds one and waits for another.
+        total = None if request.count == "none" else await self._total(database, request, found)
+        return make_page(self.blueprint.plural, request, shown, total, cursor)
+
+
+def _place_of(keys: Sequence[OrderKey], row: object) -> Iterator[object]:
+    return (getattr(row, column.key) for column, _ in keys)
+
+
+def _step(
+    request: ReadRequest, keys: Sequence[OrderKey], rows: Sequence[Any], place: Callable[[Any], Iterable[object]]
+) -> tuple[Sequence[Any], str | None]:
+    """Take away the row that only says that there is more, and write the cursor that leads to it."""
+    assert request.walk is not None  # asked by the caller
+    if len(rows) <= request.paging.limit:
+        return rows, None
+    rows = rows[: request.paging.limit]
+    return rows, next_cursor(request.walk, keys, place(rows[-1]))
 
 
 def _implied_total(request: ReadRequest, found: int) -> int | None:
     """A page that is not full is the last one, and needs no count; an empty one may lie behind the end."""
     paging = request.paging
+    if request.walk is not None and request.walk.after is not None:
+        return None
     return paging.offset + found if 0 < found < paging.limit or (found == 0 and paging.offset == 0) else None
