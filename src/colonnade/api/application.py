@@ -26,6 +26,7 @@ from colonnade.api.route import Runtime, refused_by_fastapi
 from colonnade.api.shortcut import Shortcut
 from colonnade.core.errors import (
     BodyTooLargeError,
+    DeclarationError,
     ForbiddenError,
     MalformedBodyError,
     MediaTypeError,
@@ -122,7 +123,10 @@ def _telemetry() -> TelemetryConfig:
 
 def _include(app: FastAPI, prefix: str, parts: Sequence[Resource | APIRouter], *, shown: bool) -> None:
     for part in parts:
-        router = part.router if isinstance(part, Resource) else part
+        router: object = part.router if isinstance(part, Resource) else part
+        if not isinstance(router, APIRouter):
+            name = getattr(part, "__name__", repr(part))
+            raise DeclarationError(f"{name} is neither a Resource nor a router; give Resource({name})")
         app.include_router(router, prefix=prefix, include_in_schema=shown)
 
 

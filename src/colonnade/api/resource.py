@@ -30,11 +30,13 @@ from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.core.errors import DeclarationError
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts, read_facts
+from colonnade.query.paging import MAX_PAGE
 from colonnade.query.parse import ListRules, ViewRules, list_filters
 from colonnade.query.request import SortKey
 from colonnade.schemas.derive import derive_create, derive_response, derive_update, take_version
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.bulk import BulkWriter
+from colonnade.services.declaration import check_blueprint
 from colonnade.services.hooks import Service
 from colonnade.services.reading import Reader
 from colonnade.services.writing import Writer
@@ -126,11 +128,13 @@ class Resource:
     ) -> None:
         facts = read_facts(model)
         routes = routes or Routes()
+        _check_declaration(schemas, listing, routes)
         self.path = (routes.path or facts.table.name.replace("_", "-")).strip("/")
         create, update, response = _complete(schemas or Schemas(), facts)
         plural = routes.plural or self.path.replace("-", "_")
         listing = listing or Listing()
         self.blueprint = Blueprint(plural, facts, create, update, response, service or Service(), listing.includes)
+        check_blueprint(self.blueprint)
         self.rules = _rules(self.blueprint, listing)
         self.reader = Reader(self.blueprint)
         self.writer = Writer(self.blueprint, self.reader)
@@ -205,6 +209,21 @@ class Resource:
         route = self.router.routes[-1]
         assert isinstance(route, ResourceRoute)  # it was just added as one
         route.operation, route.body_schema = endpoint.operation, endpoint.body
+
+
+def _check_declaration(schemas: object, listing: Listing | None, routes: Routes) -> None:
+    """Refuse what types alone would have refused, for those who run no type checker."""
+    if schemas is not None and not isinstance(schemas, Schemas):
+        raise DeclarationError("schemas takes Schemas(create=..., update=..., response=...)")
+    if listing is not None and not 1 <= listing.page_size <= MAX_PAGE:
+        raise DeclarationError(f"page_size is {listing.page_size}; it goes from 1 to {MAX_PAGE}")
+    if listing is not None and not isinstance(listing.includes, Mapping):
+        raise DeclarationError("includes is a mapping of each relation to the schema of what is shown of it")
+    if unknown := set(routes.methods) - set(METHODS):
+        raise DeclarationError(f"no such methods: {', '.join(sorted(unknown))}; there are {', '.join(METHODS)}")
+    for path, (part, key) in routes.parts.items():
+        if key not in part.blueprint.facts.columns:
+            raise DeclarationError(f"parts '{path}': {part.blueprint.label} has no column '{key}'")
 
 
 def _spoken(label: str) -> str:

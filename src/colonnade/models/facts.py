@@ -144,7 +144,9 @@ def read_facts(model: type[DeclarativeBase]) -> TableFacts:
     Raises:
         DeclarationError: it is not, and the text says what is missing.
     """
-    mapper = sa.inspect(model)
+    mapper = sa.inspect(model, raiseerr=False)
+    if mapper is None:
+        raise DeclarationError(f"{getattr(model, '__name__', model)} is not a mapped class; derive it from colonnade.Base")
     table = mapper.local_table
     if not isinstance(table, sa.Table) or len(mapper.primary_key) != 1 or mapper.inherits is not None:
         raise DeclarationError(f"{model.__name__}: a resource needs one table with a primary key of one column")

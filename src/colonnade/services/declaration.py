@@ -1,0 +1,67 @@
+"""Checking a resource when it is declared: what can't work is said then, and not by the first request that meets it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from colonnade.core.errors import DeclarationError
+from colonnade.models.facts import TableFacts
+from colonnade.services.blueprint import Blueprint
+from colonnade.services.hooks import Service
+
+_HOOKS = frozenset(name for name in vars(Service) if not name.startswith("_"))
+
+
+def check_blueprint(blueprint: Blueprint) -> None:
+    """Refuse a resource whose schemas or service can't work with its table.
+
+    Raises:
+        DeclarationError: every fault that was found, one a line.
+    """
+    faults = [*_service_faults(blueprint.service)]
+    if not faults:
+        faults = [*_response_faults(blueprint), *_create_faults(blueprint)]
+    if faults:
+        raise DeclarationError("\n".join(f"{blueprint.label}: {fault}" for fault in faults))
+
+
+def _service_faults(service: object) -> Iterator[str]:
+    if isinstance(service, type):
+        yield f"service is the class {service.__name__}; give an instance of it: {service.__name__}()"
+        return
+    if not isinstance(service, Service):
+        yield f"service is a {type(service).__name__}, not a colonnade.Service"
+        return
+    for name, member in vars(type(service)).items():
+        if name.startswith(("before_", "after_")) and inspect.isfunction(member) and name not in _HOOKS:
+            meant = difflib.get_close_matches(name, _HOOKS, 1)
+            yield f"{type(service).__name__}.{name} is no hook and never runs" + (
+                f"; meant {meant[0]}?" if meant else ""
+            )
+
+
+def _response_faults(blueprint: Blueprint) -> Iterator[str]:
+    for name, field in blueprint.response.model_fields.items():
+        source = field.validation_alias or field.alias
+        if field.is_required() and source is None and not hasattr(blueprint.facts.model, name):
+            yield f"{blueprint.response.__name__}.{name} is shown, but the model has no such attribute"
+
+
+def _create_faults(blueprint: Blueprint) -> Iterator[str]:
+    service, facts = blueprint.service, blueprint.facts
+    if service.overrides("prepare") or service.overrides("before_create"):
+        return  # a hook may turn what is sent into what is stored
+    name = blueprint.create.__name__
+    for key in _not_columns(blueprint.create, facts):
+        yield f"{name}.{key} is no column; add one, or take it out of change.values in a hook"
+    for key, column in facts.columns.items():
+        if not (column.has_default or column.server_owned or key in blueprint.create.model_fields):
+            yield f"{name} lacks '{key}', which every new row needs; a hook or a default may give it"
+
+
+def _not_columns(schema: type[BaseModel], facts: TableFacts) -> list[str]:
+    return [key for key in schema.model_fields if key not in facts.columns]

@@ -1,0 +1,83 @@
+"""A resource that can't work is refused where it is declared, in a sentence that says how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from colonnade import Change, DeclarationError, IntegerId, Listing, Resource, Routes, Schemas, Service, create_app
+
+
+class Base(DeclarativeBase):
+    """A base of this file alone."""
+
+
+class Book(IntegerId, Base):
+    """A table."""
+
+    __tablename__ = "books"
+    title: Mapped[str] = mapped_column(String(50))
+
+
+class Shown(BaseModel):
+    """Shows what no book has."""
+
+    id: int
+    colour: str
+
+
+class Written(BaseModel):
+    """Takes what no book has, and not what it needs."""
+
+    colour: str
+
+
+class Misspelt(Service):
+    """A rule that would never run."""
+
+    async def before_creat(self, change: Change) -> None:
+        """Do nothing."""
+
+
+class Knowing(Service):
+    """Turns a colour into a title."""
+
+    async def prepare(self, change: Change) -> None:
+        """Make a title of the colour."""
+        change.values["title"] = change.values.pop("colour")
+
+
+MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
+    "response": (lambda: Resource(Book, schemas=Schemas(response=Shown)), "Shown.colour"),
+    "create": (lambda: Resource(Book, schemas=Schemas(create=Written)), "Written.colour"),
+    "lacking": (lambda: Resource(Book, schemas=Schemas(create=Written)), "lacks 'title'"),
+    "hook": (lambda: Resource(Book, service=Misspelt()), "meant before_create?"),
+    "class": (lambda: Resource(Book, service=Knowing), "Knowing()"),  # type: ignore[arg-type]
+    "page size": (lambda: Resource(Book, listing=Listing(page_size=0)), "page_size"),
+    "includes": (lambda: Resource(Book, listing=Listing(includes=["title"])), "includes"),  # type: ignore[arg-type]
+    "filter": (lambda: Resource(Book, listing=Listing(filters=["colour"])), "colour"),
+    "method": (lambda: Resource(Book, routes=Routes(methods=("list", "patch"))), "patch"),  # type: ignore[arg-type]
+    "schemas": (lambda: Resource(Book, schemas=Written), "Schemas("),  # type: ignore[arg-type]
+    "model": (lambda: Resource(Written), "Written"),  # type: ignore[type-var, arg-type]
+    "part": (lambda: Resource(Book, routes=Routes(parts={"x": (Resource(Book), "shelf_id")})), "shelf_id"),
+    "application": (lambda: create_app([Book]), "Resource(Book)"),  # type: ignore[list-item]
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_where_it_is_made(name: str) -> None:
+    """The text names what is wrong, and mostly what was meant."""
+    declare, told = MISTAKES[name]
+    with pytest.raises(DeclarationError) as raised:
+        declare()
+    assert told in str(raised.value)
+
+
+def test_a_hook_may_turn_what_is_sent_into_what_is_stored() -> None:
+    """A create schema that differs from the table is right where a hook stands between them."""
+    assert Resource(Book, schemas=Schemas(create=Written), service=Knowing()).blueprint.create is Written
