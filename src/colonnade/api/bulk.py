@@ -19,7 +19,7 @@ from colonnade.models.facts import ColumnFacts, Kind
 from colonnade.query.bulk_filter import read_filter
 from colonnade.query.parse import ListRules, parse_query, read_id
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
-from colonnade.schemas.bulk import BulkBody
+from colonnade.schemas.bulk import CHANGE_FORMS, DELETE_FORMS, BulkBody, Forms
 from colonnade.services.bulk import BulkWriter, Done, Item
 from colonnade.services.bulk_targets import FilteredWriter
 from colonnade.services.bulk_upsert import Upserter
@@ -70,7 +70,7 @@ class BulkUpdate:
         with `max_affected` and `set` (409 when it finds more). With `atomic=false`: 207, each by itself.
         """
         body, atomic = await _read(call, self.body)
-        form = _form(body, (("ids", "set"), ("items",), ("filter", "max_affected", "set")))
+        form = _form(body, CHANGE_FORMS)
         plural = self.bulk.writer.blueprint.plural
         if form == "filter":
             _require_atomic(atomic)
@@ -126,7 +126,7 @@ class BulkDelete:
         """Delete all rows that `ids` names, or that `filter` finds (at most `max_affected`): 200 with their number."""
         body, atomic = await _read(call, self.body)
         values: Any = body
-        if _form(body, (("ids",), ("filter", "max_affected"))) == "filter":
+        if _form(body, DELETE_FORMS) == "filter":
             _require_atomic(atomic)
             request = read_filter(values.filter, self.rules, values.max_affected + 1)
             affected, _ = await self.filtered.change(
@@ -235,11 +235,11 @@ def _results(done: Sequence[Done], scope: Scope) -> Iterator[dict[str, Any]]:
             yield {"index": index, "status": status, "body": parse_json(body)}
 
 
-def _form(body: BulkBody, forms: tuple[tuple[str, ...], ...]) -> str:
+def _form(body: BulkBody, forms: Forms) -> str:
     """Tell which form a body has, by the members that it gives."""
     given = {name for name in body.model_fields_set if name != "atomic"}
     for form in forms:
-        if given == set(form) and all(getattr(body, name) is not None for name in form):
+        if given == set(form):
             return form[0]
     wanted = "; or ".join(" and ".join(f"'{name}'" for name in form) for form in forms)
     raise _refused("form_unknown", f"Expected {wanted}.", "")

@@ -17,6 +17,7 @@ class Endpoint:
 
     Attributes:
         status: of an answer that says it was done; by the method when None.
+        partly: what is answered with 207, where a request may be done in parts.
     """
 
     method: str
@@ -26,31 +27,35 @@ class Endpoint:
     shown: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     status: int | None = None
+    partly: type[BaseModel] | None = None
 
     @property
     def success(self) -> int:
         """The status of success."""
         return self.status or {"POST": 201, "DELETE": 204}.get(self.method, 200)
 
-    def problems(self) -> dict[int | str, dict[str, Any]]:
-        """Describe the refusals that may be answered."""
-        writes, has_body = self.method != "GET", self.body is not None
+    def answers(self) -> dict[int | str, dict[str, Any]]:
+        """Describe every answer beside the usual one."""
         told = {422: "Values that do not fit", 503: "The database is away or too busy"}
-        if not writes or has_body:
-            told[400] = "A query or body that can't be read"
-        if "{id}" in self.path or "bulk" in self.path:
+        told |= _OF_READS if self.method == "GET" else _OF_WRITES
+        if self.body is not None:
+            told |= _OF_BODIES
+        if self.path:
             told[404] = "No such row"
-        if writes:
-            told[409] = "Refused by the rows that are stored"
-        if "{id}" in self.path and writes:
+        if "{id}" in self.path and self.method != "GET":
             told[412] = "The row is not as `If-Match` demands"
         if getattr(self.operation, "demands", False):
             told[428] = "The resource wants a precondition"
-        if has_body:
-            told |= {413: "The body is too large", 415: "The body is not JSON"}
         found: dict[int | str, dict[str, Any]] = {
             status: {"model": Problem, "description": told[status]} for status in sorted(told)
         }
         if isinstance(self.operation, GetRow):
             found[304] = {"description": "The client has it already (`If-None-Match`)"}
+        if self.partly is not None:
+            found[207] = {"model": self.partly, "description": "One result per item (`atomic=false`)"}
         return found
+
+
+_OF_READS = {400: "A query that can't be read"}
+_OF_WRITES = {409: "Refused by the rows that are stored"}
+_OF_BODIES = {400: "A body that can't be read", 413: "The body is too large", 415: "The body is not JSON"}

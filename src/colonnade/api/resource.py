@@ -12,7 +12,7 @@ from fastapi.params import Depends as DependsMarker
 from pydantic import BaseModel, create_model
 from sqlalchemy.orm import DeclarativeBase
 
-from colonnade.api.bulk_endpoints import bulk_endpoints
+from colonnade.api.bulk_endpoints import atomic_parameter, bulk_endpoints
 from colonnade.api.endpoint import Endpoint
 from colonnade.api.operations import (
     CreateRow,
@@ -192,6 +192,8 @@ class Resource:
             parameters += view_parameters(endpoint.operation.rules) + read_headers()
         elif isinstance(endpoint.operation, UpdateRow | ReplaceRow | DeleteRow):
             parameters += change_headers(endpoint.operation.demands)
+        elif endpoint.partly is not None:
+            parameters.append(atomic_parameter())
         place = endpoint.path.replace("/", "_").replace("{id}", "one")
         self.router.add_api_route(
             endpoint.path,
@@ -202,7 +204,7 @@ class Resource:
             summary=endpoint.summary,
             description=(type(endpoint.operation).__call__.__doc__ or "").strip(),
             name=f"{endpoint.method.lower()}_{self.blueprint.plural}{place}",
-            responses=endpoint.problems(),
+            responses=endpoint.answers(),
             openapi_extra={"parameters": parameters},
             route_class_override=ResourceRoute,
         )

@@ -54,23 +54,61 @@ def many_body(name: str, item: type[BaseModel]) -> type[BulkBody]:
 def change_body(name: str, facts: TableFacts, update: type[BaseModel]) -> type[BulkBody]:
     """Make the body of a bulk change in its three forms: ids and set, items, filter and set."""
     fields: dict[str, Any] = {
-        "ids": (_ids(facts) | None, None),
-        "items": (_list(_identified(name, facts, update)) | None, None),
-        "filter": (dict[str, Any] | None, None),
-        "max_affected": (_MOST | None, None),
-        "set": (_unread(update) | None, None),
+        "ids": (_ids(facts), _left_out()),
+        "items": (_list(_identified(name, facts, update)), _left_out()),
+        "filter": (dict[str, Any], _left_out()),
+        "max_affected": (_MOST, _left_out()),
+        "set": (_unread(update), _left_out()),
     }
-    return create_model(name, __base__=BulkBody, **fields)
+    return _in_forms(name, fields, CHANGE_FORMS)
 
 
 def delete_body(name: str, facts: TableFacts) -> type[BulkBody]:
     """Make the body of a bulk delete: ids, or filter and the most that it may delete."""
     fields: dict[str, Any] = {
-        "ids": (_ids(facts) | None, None),
-        "filter": (dict[str, Any] | None, None),
-        "max_affected": (_MOST | None, None),
+        "ids": (_ids(facts), _left_out()),
+        "filter": (dict[str, Any], _left_out()),
+        "max_affected": (_MOST, _left_out()),
     }
-    return create_model(name, __base__=BulkBody, **fields)
+    return _in_forms(name, fields, DELETE_FORMS)
+
+
+Forms = tuple[tuple[str, ...], ...]
+
+CHANGE_FORMS: Forms = (("ids", "set"), ("items",), ("filter", "max_affected", "set"))
+DELETE_FORMS: Forms = (("ids",), ("filter", "max_affected"))
+"""Which members go together; the first one of a form gives it its name."""
+
+_IN_PARTS = {"ids": ("atomic",), "items": ("atomic",)}
+
+
+def _in_forms(name: str, fields: dict[str, Any], forms: Forms) -> type[BulkBody]:
+    """Make a body whose JSON Schema is one object per form, where the model itself has every member of all forms."""
+
+    def split(schema: dict[str, Any]) -> None:
+        members = schema.pop("properties")
+        schema.clear()
+        schema["title"] = name
+        schema["oneOf"] = [
+            {
+                "type": "object",
+                "title": f"by {form[0]}",
+                "properties": {member: members[member] for member in (*form, *_IN_PARTS.get(form[0], ()))},
+                "required": list(form),
+                "additionalProperties": False,
+            }
+            for form in forms
+        ]
+
+    class Body(BulkBody):
+        model_config = ConfigDict(json_schema_extra=split)
+
+    return create_model(name, __base__=Body, **fields)
+
+
+def _left_out() -> Any:
+    # A factory, since a plain `default=None` would tell OpenAPI that null is allowed.
+    return Field(default_factory=lambda: None)
 
 
 def many_shown(name: str, plural: str, row: type[BaseModel], *, counted: bool) -> type[BaseModel]:
@@ -90,7 +128,8 @@ def _list(item: type[BaseModel]) -> Any:
 
 def _ids(facts: TableFacts) -> Any:
     kind = write_type(facts.identity)
-    return Annotated[list[_unread(kind)], Field(min_length=1, max_length=MAX_ITEMS)]  # type: ignore[misc]
+    bounds = Field(min_length=1, max_length=MAX_ITEMS, json_schema_extra={"uniqueItems": True})
+    return Annotated[list[_unread(kind)], bounds]  # type: ignore[misc]
 
 
 def _unread(kind: Any) -> Any:
