@@ -41,7 +41,7 @@ async def seed(database: Database, rows: int, advance: Callable[[int], None] = l
             last[table] = batch[-1]["id"]
             advance(len(batch))
         await _go_on_after(connection, last)
-    print(f"Demo users: log in as demo@example.com (or any other) with the password {password}")  # noqa: T201
+    print(f"Demo users, demo@example.com and others, all have the password {password}")  # noqa: T201
     return rows
 
 

@@ -45,3 +45,5 @@ async def _seed(settings: Settings, seeder: Any, rows: int) -> None:
     if stored:
         seconds = max(time.perf_counter() - started, 0.001)
         console.print(f"Demo data: {stored:,} rows in {seconds:.1f} s ({stored / seconds:,.0f} rows a second)")
+    elif rows:
+        console.print("Demo data: the tables are filled already; nothing was added.")

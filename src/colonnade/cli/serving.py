@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from colonnade.cli.application import find
 from colonnade.cli.failure import CommandError
 from colonnade.core.settings import Settings
 
@@ -59,15 +61,35 @@ def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
         before: what has to be done first, once and in this process; only begun when the port is free.
 
     Raises:
-        CommandError: the port is taken, or the address is not one of this machine.
+        CommandError: the port is taken, the address is not one of this machine, or there is no such application.
+        DatabaseAwayError: CLN510, its database does not answer.
     """
     _check_port(serving.settings.host, serving.settings.port)
     if before is not None:
         before()
+    _check_database(find(serving.application))
     import uvicorn
 
     print(where_to_look(serving.settings), flush=True)
     uvicorn.run(**serving.options())
+
+
+def _check_database(app: Any) -> None:
+    """Ask the database for a sign of life here, where one line can say that there is none.
+
+    Inside the server the same failure is a traceback, and with several workers one each and the exit code 0.
+    """
+    database = getattr(getattr(app, "state", None), "database", None)
+    if database is None:
+        return
+
+    async def check() -> None:
+        try:
+            await database.start()
+        finally:
+            await database.dispose()
+
+    asyncio.run(check())
 
 
 def where_to_look(settings: Settings) -> str:
