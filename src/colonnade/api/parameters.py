@@ -7,7 +7,7 @@ from typing import Any
 from colonnade.models.facts import ColumnFacts, Kind
 from colonnade.query.operators import LISTS
 from colonnade.query.paging import MAX_OFFSET, MAX_PAGE
-from colonnade.query.parse import Filter, ListRules, ViewRules
+from colonnade.query.parse import COUNTS, Filter, ListRules, ViewRules
 from colonnade.schemas.derive import TIME_PATTERN
 
 _TYPES: dict[Kind, dict[str, Any]] = {
@@ -61,7 +61,11 @@ def list_parameters(rules: ListRules) -> list[dict[str, Any]]:
         _query(
             "cursor", {"type": "string"}, "Empty to begin a walk through all rows, then each answer's `next_cursor`"
         ),
-        _query("count", {"type": "string", "enum": ["exact", "none"], "default": "exact"}, "Whether to count all rows"),
+        _query(
+            "count",
+            {"type": "string", "enum": list(COUNTS)},
+            "Whether to count all rows; `exact`, with `cursor` `none`",
+        ),
     ]
     if sorts:
         keys = {"type": "string", "examples": [f"-{sorts[0]}"]}

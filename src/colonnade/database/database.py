@@ -23,6 +23,7 @@ from colonnade.core.errors import ContentionError, DatabaseAwayError, ProblemErr
 from colonnade.core.json import dump_json
 from colonnade.core.settings import PoolSettings
 from colonnade.database import sqlite
+from colonnade.database.changes import Changes, watch_changes
 from colonnade.database.diagnosis import Diagnosis, explain, pool_exhausted
 from colonnade.database.driver import Driver, Outcome, Statement
 from colonnade.database.pool import pool_options, watch_pool
@@ -68,6 +69,8 @@ class Database:
         self._sqlite: sqlite.SQLiteDriver | None = None
         self._choose_driver()
         watch_pool(self.engine.sync_engine, self._pool)
+        self.changes = Changes()
+        watch_changes(self.engine.sync_engine, self.changes)
 
     def _choose_driver(self) -> None:
         # The drivers of the larger databases are extras, imported only where they are used.
@@ -102,6 +105,7 @@ class Database:
         if engine.dialect.name == "sqlite":
             sqlite.configure(engine)
         watch_pool(engine, self._pool)
+        watch_changes(engine, self.changes)
         return engine
 
     @cached_property
@@ -115,12 +119,7 @@ class Database:
         Raises:
             ProblemError: CLN510 to CLN513, or what the database refused.
         """
-        try:
-            return await self.driver.fetch(statement)
-        except Exception as error:
-            if (problem := self.translate(error)) is not None:
-                raise problem from error
-            raise
+        return await self._translating(self.driver.fetch(statement))
 
     async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
         """Run a planned change in one transaction and commit it: durable when this returns, nothing stored when it raises.
@@ -133,14 +132,41 @@ class Database:
         """
 
         async def once() -> list[Outcome]:
-            try:
-                return await self.driver.commit(statements)
-            except Exception as error:
-                if (problem := self.translate(error)) is not None:
-                    raise problem from error
-                raise
+            return await self._translating(self.driver.commit(statements))
 
-        return await self.retry(once)
+        began = self.changes.tick()
+        try:
+            outcomes = await self.retry(once)
+        except BaseException:
+            # A caller that is cancelled may find its change stored all the same.
+            self.changes.note_statements(began, statements)
+            raise
+        self.changes.note_statements(began, statements, outcomes)
+        return outcomes
+
+    async def stamp(self) -> object | None:
+        """Give a value that stays equal for as long as nobody commits anything; None where the database has none.
+
+        Raises:
+            ServerError: CLN510 to CLN513.
+        """
+        return await self._translating(self.driver.stamp())
+
+    async def estimate(self, statement: Statement) -> int | None:
+        """Guess how many rows a statement would give, without running it; None where the database does not.
+
+        Raises:
+            ProblemError: CLN510 to CLN513, or what the database refused.
+        """
+        return await self._translating(self.driver.estimate(statement))
+
+    async def _translating(self, work: Awaitable[Result]) -> Result:
+        try:
+            return await work
+        except Exception as error:
+            if (problem := self.translate(error)) is not None:
+                raise problem from error
+            raise
 
     async def retry(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Do a whole transaction again, with a growing pause, while others' transactions get in its way.

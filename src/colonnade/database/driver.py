@@ -28,6 +28,14 @@ class Driver(Protocol):
         """Run statements in one transaction; return when the commit is durable, or raise with nothing stored."""
         ...
 
+    async def stamp(self) -> object | None:
+        """Give a value that stays equal for as long as nobody commits anything; None where there is none so cheap."""
+        ...
+
+    async def estimate(self, statement: Statement) -> int | None:
+        """Guess how many rows a statement would give, without running it; None where the database does not."""
+        ...
+
     async def dispose(self) -> None:
         """Close what the driver itself holds; the engine's pool is not among it."""
         ...

@@ -33,6 +33,12 @@ class MySQLDriver:
         """Run statements in one transaction; autocommit is off, so the first one opens it."""
         return await self._run(statements, commit=True)
 
+    async def stamp(self) -> None:
+        """MariaDB has no cheap sign of a commit: its counters tell of rows when they are written, not when they show."""
+
+    async def estimate(self, statement: Statement) -> None:
+        """MariaDB's guesses are off by half of the rows and more."""
+
     async def dispose(self) -> None:
         """Nothing is held between statements."""
 

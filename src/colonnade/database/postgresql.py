@@ -7,6 +7,7 @@ A change of one statement needs no BEGIN: PostgreSQL makes it a transaction of i
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,6 +67,17 @@ class PostgreSQLDriver:
             raise
         self._give_back(lent)
         return [Outcome(rows, len(rows)) for rows in found]
+
+    async def stamp(self) -> object:
+        """Give the snapshot: two that are equal see the same rows, since every transaction that writes is in it."""
+        return (await self.fetch(Statement("SELECT txid_current_snapshot()::text", ())))[0][0]
+
+    async def estimate(self, statement: Statement) -> int:
+        """Ask the planner, which knows the table's size and the statistics of its columns."""
+        rows = await self.fetch(Statement(f"EXPLAIN (FORMAT JSON) {statement.sql}", statement.arguments))
+        plan = rows[0][0]
+        document: Any = json.loads(plan) if isinstance(plan, str) else plan
+        return int(document[0]["Plan"]["Plan Rows"])
 
     async def dispose(self) -> None:
         """Nothing is held between statements."""

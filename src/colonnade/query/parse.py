@@ -20,7 +20,7 @@ MAX_INCLUDES = 10
 
 _PART = re.compile(r",|\\[\\,]|\\|[^,\\]+")
 _VIEW = frozenset({"fields", "include"})
-_COUNTS: tuple[Count, ...] = ("exact", "none")
+COUNTS: tuple[Count, ...] = ("exact", "estimated", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +232,8 @@ def _allowed(name: str, keys: list[SortKey], rules: ListRules) -> tuple[SortKey,
 
 def _count(found: Mapping[str, str], default: Count) -> Count:
     text = found.get("count", default)
-    if text not in _COUNTS:
-        refuse_parameter("count", "not_a_choice", f"Expected one of: {', '.join(_COUNTS)}.")
+    if text not in COUNTS:
+        refuse_parameter("count", "not_a_choice", f"Expected one of: {', '.join(COUNTS)}.")
     return text
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from colonnade.models.facts import ColumnFacts, TableFacts
+from colonnade.query.count import CountPlan, plan_count
 from colonnade.query.operators import OPERATORS
 from colonnade.query.order import OrderKey, comes_after, order_by, order_keys
 from colonnade.query.request import Condition, ReadRequest
@@ -27,14 +28,12 @@ class ReadPlan:
         statement: selects what the projection needs; None when the schema computes.
         selection: what the columns of a row are; None likewise.
         entities: selects the same rows as the model's instances, for a session.
-        count: counts the rows that the same conditions let through; None for a single row.
         keys: of the order in which a walk goes through the rows.
     """
 
     statement: sa.Select[Any] | None
     selection: Selection | None
     entities: sa.Select[Any]
-    count: sa.Select[Any] | None = None
     keys: tuple[OrderKey, ...] = ()
 
 
@@ -75,9 +74,13 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
         None if selection is None else narrowed(selection.select()),
         selection,
         narrowed(sa.select(source.facts.model)),
-        sa.select(sa.func.count()).select_from(source.facts.table).where(*conditions),
         keys,
     )
+
+
+def plan_total(facts: TableFacts, request: ReadRequest) -> CountPlan:
+    """Plan the counting of all rows of a list; values are bound by `list_values`."""
+    return plan_count(facts, _conditions(facts, request.conditions))
 
 
 def _bound(name: str) -> sa.BindParameter[int]:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from colonnade.core.sealing import Seal
 
-Count: TypeAlias = Literal["exact", "none"]
+Count: TypeAlias = Literal["exact", "estimated", "none"]
 PagingMode: TypeAlias = Literal["page", "offset", "cursor"]
 
 
@@ -99,6 +99,11 @@ class ReadRequest:
         if self.walk is None:
             return conditions, self.sort, self.view
         return conditions, self.sort, self.view, "walk", self.walk.shape
+
+    @property
+    def count_shape(self) -> tuple[object, ...]:
+        """The key under which the plan for counting is kept."""
+        return "count", tuple([condition.shape for condition in self.conditions])
 
     def within(self, condition: Condition) -> ReadRequest:
         """Narrow the request by a condition of the server's own, e.g. to the rows of one parent."""

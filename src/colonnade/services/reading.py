@@ -53,7 +53,7 @@ class CompiledRead:
 class CompiledCount(NamedTuple):
     """A plan for counting made ready for one dialect."""
 
-    count: CompiledStatement
+    number: CompiledStatement
     rows: CompiledStatement
     scope: Scope
 
@@ -115,7 +115,7 @@ class Reader:
         if (implied := _implied_total(request, found)) is not None:
             return implied
         totaling = self._kept(database, request.count_shape, lambda: self._compile_count(database, request))
-        count = totaling.count.bind(values := list_values(request))
+        count = totaling.number.bind(values := list_values(request))
         if request.count == "exact":
             return await totals_of(database).exact(count, totaling.scope)
         return await totals_of(database).estimated(count, totaling.rows.bind(values), totaling.scope)

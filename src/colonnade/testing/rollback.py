@@ -71,6 +71,12 @@ class OneConnectionDriver(Driver):
         async with self._connection.begin_nested():
             return [await self._run(statement) for statement in statements]
 
+    async def stamp(self) -> None:
+        """Nothing is told: what the test writes is never committed."""
+
+    async def estimate(self, statement: Statement) -> None:
+        """Nothing is estimated: the planner does not see what a test has written just now."""
+
     async def dispose(self) -> None:
         """The connection is given back where it was taken."""
 

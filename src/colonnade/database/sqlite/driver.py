@@ -74,6 +74,13 @@ class SQLiteDriver:
         """
         return self._writer.commit(statements)
 
+    def stamp(self) -> Coroutine[Any, Any, object | None]:
+        """Give a value that stays equal for as long as no connection commits anything."""
+        return self._reader.stamp()
+
+    async def estimate(self, statement: Statement) -> None:
+        """SQLite estimates nothing that could be asked for."""
+
     def exclusive(self) -> AbstractAsyncContextManager[None]:
         """Keep the writer out while a session of this process writes; enter before BEGIN IMMEDIATE, leave after COMMIT.
 

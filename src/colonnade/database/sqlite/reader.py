@@ -56,6 +56,19 @@ class Reader:
         rows = self._try_here(here, statement)
         return await self._on_thread(statement) if rows is None else rows
 
+    async def stamp(self) -> object | None:
+        """Give the data version, as this one connection sees it (https://www.sqlite.org/pragma.html#pragma_data_version).
+
+        None while a lock is in the way.
+        """
+        here = self._here or await self._open()
+        try:
+            return here, here.connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            return None
+
     async def dispose(self) -> None:
         """Stop what is running and close the connections."""
         self._closed = True
