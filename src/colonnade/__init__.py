@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from colonnade.database import Database, UnitOfWork
     from colonnade.models.base import Base
     from colonnade.models.clock import utc_now
+    from colonnade.models.idempotency import idempotency_keys
     from colonnade.models.mixins import IntegerId, Timestamps, UUIDv7Id, Versioned
     from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
     from colonnade.schemas.derive import Email, ExactNumber
@@ -45,6 +46,7 @@ _ROOMS = {
     "colonnade.database": "Database UnitOfWork",
     "colonnade.models.base": "Base",
     "colonnade.models.clock": "utc_now",
+    "colonnade.models.idempotency": "idempotency_keys",
     "colonnade.models.mixins": "IntegerId Timestamps UUIDv7Id Versioned",
     "colonnade.models.types": "BigId ExactDecimal JsonDocument UTCDateTime value_enum",
     "colonnade.schemas.derive": "Email ExactNumber",
@@ -88,6 +90,7 @@ __all__ = [
     "get_database",
     "get_db",
     "get_sync_db",
+    "idempotency_keys",
     "install",
     "load_settings",
     "settings_or_exit",

@@ -14,6 +14,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from colonnade.api.bulk_endpoints import atomic_parameter, bulk_endpoints
 from colonnade.api.endpoint import Endpoint
+from colonnade.api.idempotency import Idempotent, key_header
 from colonnade.api.operations import (
     CreateRow,
     DeleteRow,
@@ -30,6 +31,7 @@ from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.core.errors import DeclarationError
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts, read_facts
+from colonnade.models.idempotency import idempotency_keys
 from colonnade.query.paging import MAX_PAGE
 from colonnade.query.parse import ListRules, ViewRules, list_filters
 from colonnade.query.request import SortKey
@@ -38,6 +40,7 @@ from colonnade.services.blueprint import Blueprint
 from colonnade.services.bulk import BulkWriter
 from colonnade.services.declaration import check_blueprint
 from colonnade.services.hooks import Service
+from colonnade.services.idempotency import IdempotencyKeys
 from colonnade.services.reading import Reader
 from colonnade.services.writing import Writer
 
@@ -77,6 +80,7 @@ class Routes:
         bulk: the same operations on many rows at once: `POST /bulk`, `PATCH /bulk`, `POST /bulk-delete`.
         upsert: attributes of a unique key by which `PUT /bulk` finds the rows that it changes; it creates the others.
         precondition_required: PATCH, PUT and DELETE of one row need `If-Match` or the body's `version`, or they get 428.
+        idempotent: POST and PATCH take an `Idempotency-Key`; the answers are kept in the table of `idempotency_keys`.
         parts: path of a sub-list -> (resource, foreign key): `{"posts": (posts, "user_id")}` is `GET /{id}/posts`.
         dependencies: FastAPI dependencies of every route, e.g. who may; they send it FastAPI's ordinary way.
         tags: of OpenAPI; the path when there are none.
@@ -88,6 +92,7 @@ class Routes:
     replace: Replacing = False
     bulk: bool = True
     upsert: tuple[str, ...] = ()
+    idempotent: bool = False
     precondition_required: bool = False
     parts: Mapping[str, tuple[Resource, str]] = field(default_factory=dict)
     dependencies: Sequence[DependsMarker] = ()
@@ -139,6 +144,7 @@ class Resource:
         self.reader = Reader(self.blueprint)
         self.writer = Writer(self.blueprint, self.reader)
         self.bulk = BulkWriter(self.writer, self.reader)
+        self._keys = IdempotencyKeys(idempotency_keys(facts.table.metadata)) if routes.idempotent else None
         self.router = APIRouter(
             prefix=f"/{self.path}",
             tags=list(routes.tags or [self.path]),
@@ -194,10 +200,14 @@ class Resource:
             parameters += change_headers(endpoint.operation.demands)
         elif endpoint.partly is not None:
             parameters.append(atomic_parameter())
+        operation = endpoint.operation
+        if self._keys is not None and endpoint.method in {"POST", "PATCH"}:
+            operation = Idempotent(operation, self._keys)
+            parameters.append(key_header())
         place = endpoint.path.replace("/", "_").replace("{id}", "one")
         self.router.add_api_route(
             endpoint.path,
-            _function(endpoint.operation, endpoint.body),
+            _function(operation, endpoint.body),
             methods=[endpoint.method],
             status_code=endpoint.success,
             response_model=endpoint.shown,
@@ -210,7 +220,7 @@ class Resource:
         )
         route = self.router.routes[-1]
         assert isinstance(route, ResourceRoute)  # it was just added as one
-        route.operation, route.body_schema = endpoint.operation, endpoint.body
+        route.operation, route.body_schema = operation, endpoint.body
 
 
 def _check_declaration(schemas: object, listing: Listing | None, routes: Routes) -> None:

@@ -14,7 +14,8 @@ ColonnadeError
     ├── InvalidError                 CLN2xx  the request can be read, its values do not fit
     │   ├── InvalidParameterError    CLN200  422
     │   ├── InvalidBodyError         CLN201  422
-    │   └── RuleError                CLN202  422  a business rule of the application
+    │   ├── RuleError                CLN202  422  a business rule of the application
+    │   └── KeyReusedError           CLN203  422  an Idempotency-Key of another request
     ├── AccessError                  CLN3xx  who may
     │   ├── UnauthenticatedError     CLN300  401
     │   └── ForbiddenError           CLN301  403
@@ -27,7 +28,8 @@ ColonnadeError
     │   ├── RequiredError            CLN421  422  NOT NULL
     │   ├── StaleVersionError        CLN430  409  the body's version is not the row's
     │   ├── PreconditionFailedError  CLN431  412
-    │   └── PreconditionRequiredError  CLN432  428
+    │   ├── PreconditionRequiredError  CLN432  428
+    │   └── KeyInUseError            CLN440  409  the first request of an Idempotency-Key is still at work
     └── ServerError                  CLN5xx  not the client's fault
         ├── InternalError            CLN500  500
         └── UnavailableError         nothing was stored, try again after `Retry-After`
@@ -177,6 +179,13 @@ class RuleError(InvalidError):
     code, status, title = "CLN202", 422, "Rule broken"
 
 
+class KeyReusedError(InvalidError):
+    """The `Idempotency-Key` came with another request before: another body or query."""
+
+    code, status, title = "CLN203", 422, "Idempotency key reused"
+    hint = "Make a new key for each new request, and repeat a request with its own body."
+
+
 class AccessError(ProblemError):
     """Who may: the principal is missing or may not."""
 
@@ -255,6 +264,16 @@ class PreconditionRequiredError(StateError):
 
     code, status, title = "CLN432", 428, "Precondition required"
     hint = "Send 'If-Match' with the ETag of the row as you have read it, or its 'version' in the body."
+
+
+class KeyInUseError(StateError):
+    """The first request with this `Idempotency-Key` is still at work."""
+
+    code, status, title = "CLN440", 409, "Idempotency key in use"
+    hint = "Send the same request again in a moment; it will be answered as the first one."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
 
 
 class ServerError(ProblemError):

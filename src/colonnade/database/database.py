@@ -27,7 +27,7 @@ from colonnade.database.changes import Changes, watch_changes
 from colonnade.database.diagnosis import Diagnosis, explain, pool_exhausted
 from colonnade.database.driver import Driver, Outcome, Statement
 from colonnade.database.pool import pool_options, watch_pool
-from colonnade.database.unit_of_work import UnitOfWork
+from colonnade.database.unit_of_work import Effect, UnitOfWork
 from colonnade.database.urls import driver_urls
 
 MAX_TRIES = 4
@@ -180,6 +180,10 @@ class Database:
             except ContentionError:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**tried))  # noqa: S311  # jitter
         return await work()
+
+    async def settle(self, effect: Effect) -> None:
+        """Have done what waits for a commit that stands: at once, as the caller's own one does."""
+        await effect()
 
     def unit_of_work(self) -> UnitOfWork:
         """Open a transaction for several statements or the ORM; see `UnitOfWork`."""

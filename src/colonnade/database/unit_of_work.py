@@ -44,8 +44,10 @@ class UnitOfWork:
         """Run a planned statement in this transaction, its rows as the driver gives them."""
         connection = await self.session.connection()
         result = await connection.exec_driver_sql(statement.sql, statement.arguments or None)
-        rows = result.fetchall() if result.returns_rows else []
-        return Outcome(rows, result.rowcount)
+        if not result.returns_rows:
+            return Outcome((), result.rowcount)
+        rows = result.fetchall()
+        return Outcome(rows, len(rows))
 
     def after_commit(self, effect: Effect) -> None:
         """Have something done once the commit stands; it can't undo it any more."""

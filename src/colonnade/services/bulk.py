@@ -154,7 +154,7 @@ class BulkWriter:
             convert = key_converter_of(self.facts.identity, database.dialect)
             for change, row in zip(changes, rows, strict=True):
                 change.id = convert(row[self.writer.selection.identity])
-                await self.writer.finish(change)
+                await self.writer.finish(database, change)
         return read.shape(rows)
 
     async def _one_by_one(
@@ -172,7 +172,7 @@ class BulkWriter:
             shown = await self.reader.show_in(unit.session, _ids_left(attempts))
             await unit.commit()
         for attempt in attempts:
-            await self.writer.finish(attempt)
+            await self.writer.finish(database, attempt)
         return [shown[attempt.id] for attempt in attempts if attempt.action != "delete"]
 
     async def _each(self, database: Database, ready: Sequence[tuple[Item, Change] | ProblemError]) -> list[Done]:
@@ -184,7 +184,7 @@ class BulkWriter:
             shown = await self.reader.show_in(unit.session, _ids_left(attempts))
             await unit.commit()
         for attempt in attempts:
-            await self.writer.finish(attempt)
+            await self.writer.finish(database, attempt)
         return [
             Done("update", problem=result)
             if isinstance(result, ProblemError)

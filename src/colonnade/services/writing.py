@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -82,7 +83,7 @@ class Writer:
         row = outcomes[-1].rows[0]
         document = await self._shown(database, row)
         change.id = self._returned(database, row)
-        await self.blueprint.service.after_commit(change)
+        await self.finish(database, change)
         return Created(document, change.id)
 
     async def update(
@@ -118,7 +119,7 @@ class Writer:
         if not outcomes[-1].rows or (precondition.is_given and not outcomes[0].affected):
             raise await self._refusal(database, change)
         document = await self._shown(database, outcomes[-1].rows[0])
-        await self.blueprint.service.after_commit(change)
+        await self.finish(database, change)
         return document
 
     async def delete(self, database: Database, id: object, precondition: Precondition = UNCONDITIONAL) -> None:
@@ -136,7 +137,7 @@ class Writer:
         outcomes = await self._commit(database, "delete", change)
         if not outcomes[0].affected:
             raise await self._refusal(database, change)
-        await self.blueprint.service.after_commit(change)
+        await self.finish(database, change)
 
     async def prepare(
         self, action: Action, id: object, values: dict[str, Any], precondition: Precondition = UNCONDITIONAL
@@ -297,17 +298,17 @@ class Writer:
         await unit.session.flush()
         return attempt
 
-    async def finish(self, attempt: Change) -> None:
-        """Call the last hook of a change that was applied, once its transaction is over."""
+    async def finish(self, database: Database, attempt: Change) -> None:
+        """Call the last hook of a change that was made, once its transaction is over."""
         attempt._session = None
-        await self.blueprint.service.after_commit(attempt)
+        await database.settle(partial(self.blueprint.service.after_commit, attempt))
 
     async def _create_by_session(self, database: Database, change: Change) -> Created:
         async with database.unit_of_work() as unit:
             attempt = await self.apply(unit, change)
             document = await self.reader.read_in(unit.session, attempt.id)
             await unit.commit()
-        await self.finish(attempt)
+        await self.finish(database, attempt)
         return Created(document, attempt.id)
 
     async def _update_by_session(self, database: Database, change: Change) -> Document:
@@ -315,14 +316,14 @@ class Writer:
             attempt = await self.apply(unit, change)
             document = await self.reader.read_in(unit.session, attempt.id)
             await unit.commit()
-        await self.finish(attempt)
+        await self.finish(database, attempt)
         return document
 
     async def _delete_by_session(self, database: Database, change: Change) -> None:
         async with database.unit_of_work() as unit:
             attempt = await self.apply(unit, change)
             await unit.commit()
-        await self.finish(attempt)
+        await self.finish(database, attempt)
 
     async def _create_in(self, attempt: Change) -> None:
         service = self.blueprint.service
