@@ -27,6 +27,10 @@ NEXT: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 }
 
 
+MAX_STOCK = 2**31 - 1
+"""What the column of a product's quantity holds; SQLite would store more, which no filter could ask for."""
+
+
 class OrderService(Service):
     """Takes from the stock what is ordered, and puts back what is cancelled."""
 
@@ -86,7 +90,10 @@ class OrderService(Service):
         if status == OrderStatus.CANCELLED != order.status:
             chosen = select(OrderLine.product_id, OrderLine.quantity).where(OrderLine.order_id == order.id)
             returned = {line.product_id: line.quantity for line in await change.session.execute(chosen)}
-            await _lock_products(change.session, returned)
+            stock = await _lock_products(change.session, returned)
+            if any(stock[id][1] + quantity > MAX_STOCK for id, quantity in returned.items()):
+                fault = Fault("stock_full", "There is no room for what would come back.", pointer="/status")
+                raise ConflictError("The stock can't take the order's products back.", faults=[fault])
             await _change_stock(change.session, returned)
 
 

@@ -112,7 +112,7 @@ async def test_an_empty_update_changes_nothing(shop: Client) -> None:
     ("field", "value"),
     [
         ("full_name", "x" * 101), ("bio", "x" * 501), ("is_active", None), ("is_active", "maybe"), ("role", "admin"),
-        ("email", "b@example.com"), ("username", "other"), ("password", "other-1843"), ("version", 9),
+        ("email", "b@example.com"), ("username", "other"), ("password", "other-1843"), ("version", "9"),
     ],
 )  # fmt: skip
 @pytest.mark.databases("sqlite-memory")

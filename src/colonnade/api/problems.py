@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.types import Scope
@@ -11,6 +12,9 @@ from colonnade.core.errors import Fault, InvalidBodyError, ProblemError
 from colonnade.core.json import dump_json, escape_pointer
 
 MEDIA_TYPE = "application/problem+json"
+MAX_FAULTS = 50
+"""Faults that one problem lists; a body of a megabyte can have eighty thousand."""
+MAX_INSTANCE = 1_000
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -52,13 +56,13 @@ def problem_response(error: ProblemError, scope: Scope) -> tuple[int, RawHeaders
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
-        "instance": scope.get("path", ""),
+        "instance": quote(scope.get("path", ""), errors="replace")[:MAX_INSTANCE],
         "code": error.code,
     }
     if request_id := scope.get("state", {}).get("request_id"):
         document["request_id"] = request_id
     if error.faults:
-        document["errors"] = [fault.as_dict() for fault in error.faults]
+        document["errors"] = [fault.as_dict() for fault in error.faults[:MAX_FAULTS]]
     body = dump_json(_encodable(document))
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
     headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]

@@ -118,9 +118,15 @@ def status(folder: Folder = MIGRATIONS) -> None:
 
 
 def _prepare(settings: Settings) -> None:
+    from sqlalchemy import make_url
+
     from colonnade.cli.migrating import migrations
     from colonnade.cli.seeding import seed
+    from colonnade.database.urls import is_memory
 
+    if is_memory(make_url(settings.database_url.get_secret_value())):
+        print("A database in memory: its tables are made when the server starts, and it has no demo data.")
+        return
     migrations(MIGRATIONS, settings).upgrade("head")
     if settings.seed:
         seed(settings, SEEDER, settings.seed)

@@ -140,6 +140,8 @@ _LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.InterfaceError,
+    # "another operation is in progress": the connection was cut while it was being used, and its state is lost.
+    asyncpg.InternalClientError,
     ConnectionError,
     OSError,
 )

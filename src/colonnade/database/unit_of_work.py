@@ -83,6 +83,10 @@ class UnitOfWork:
         try:
             # Rolls back what was not committed, and gives the connection back.
             await self.session.close()
+        except Exception as failure:
+            # A connection that is cut during ROLLBACK has nothing left to roll back, and the pool has thrown it away.
+            if error is None:
+                self._raise(failure)
         finally:
             await self._leave_gate()
         if error is not None:

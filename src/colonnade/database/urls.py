@@ -31,7 +31,9 @@ def driver_urls(url: str | URL) -> tuple[URL, URL]:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+        if parsed.port is not None and not 0 < parsed.port < 1 << 16:
+            raise ArgumentError
+    except (ArgumentError, ValueError):
         raise DeclarationError("DATABASE_URL can't be read; write e.g. postgresql://user@host/name") from None
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:

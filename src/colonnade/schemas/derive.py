@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Optional
 
 import sqlalchemy as sa
+from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    EmailStr,
     Field,
     Strict,
     WithJsonSchema,
@@ -24,8 +24,17 @@ from pydantic_core import PydanticCustomError
 
 from colonnade.models.facts import ColumnFacts, Kind, TableFacts
 
-Email = Annotated[EmailStr, AfterValidator(str.lower)]
-"""A real e-mail address (RFC 5321 by `email-validator`), lower-cased, so that unique means unique without regard to case."""
+
+def _normalised_email(text: str) -> str:
+    try:
+        found = validate_email(text, check_deliverability=False, strict=True)
+    except EmailNotValidError as error:
+        raise PydanticCustomError("email", "Not an e-mail address: {reason}", {"reason": str(error)}) from None
+    return found.normalized.casefold()
+
+
+Email = Annotated[str, AfterValidator(_normalised_email), WithJsonSchema({"type": "string", "format": "email"})]
+"""A bare e-mail address (RFC 5321 by `email-validator`), case folded, so that unique means unique without regard to case."""
 
 ExactNumber = Annotated[Decimal, WithJsonSchema({"type": "number"}, mode="serialization")]
 """A decimal that the wire writes as a JSON number, and that OpenAPI says is one."""

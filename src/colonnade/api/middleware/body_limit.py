@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,6 +12,8 @@ from colonnade.api.middleware.answer import answer_problem
 from colonnade.core.errors import BodyTooLargeError
 
 MAX_BODY_SIZE = 1 << 20  # bytes
+MAX_DRAINED = 32 << 20  # bytes that are read and forgotten, so that the refusal arrives
+DRAIN_SECONDS = 5.0
 
 
 class BodyLimit:
@@ -32,7 +37,7 @@ class BodyLimit:
         if scope["type"] != "http" or self._is_within(scope):
             await self.app(scope, receive, send)
         else:
-            await self.counted(scope, receive, _ProblemForText(scope, send, self.max_body_size))
+            await self.counted(scope, receive, _ProblemForText(scope, receive, send, self.max_body_size))
 
     def _is_within(self, scope: Scope) -> bool:
         declared = None
@@ -51,8 +56,9 @@ class BodyLimit:
 class _ProblemForText:
     """A `send` that turns Starlette's refusal, a line of text, into the problem document."""
 
-    def __init__(self, scope: Scope, send: Send, max_body_size: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_size: int) -> None:
         self.scope = scope
+        self.receive = receive
         self.send = send
         self.max_body_size = max_body_size
         self.refused = False
@@ -62,7 +68,28 @@ class _ProblemForText:
             return
         if message["type"] == "http.response.start" and message["status"] == BodyTooLargeError.status:
             self.refused = True
+            if _closes(self.scope):
+                await _drain(self.receive)
             error = BodyTooLargeError(f"The body is larger than {self.max_body_size} bytes.")
             await answer_problem(error, self.scope, self.send)
             return
         await self.send(message)
+
+
+def _closes(scope: Scope) -> bool:
+    """Tell whether the server closes the connection after this answer, and the client has begun to send its body."""
+    headers = dict(scope["headers"])
+    closing = scope["http_version"] == "1.0" or b"close" in headers.get(b"connection", b"").lower()
+    return closing and b"expect" not in headers
+
+
+async def _drain(receive: Receive) -> None:
+    """Read on for a while: a connection that is closed on unread data is reset, and the answer with it (RFC 9112 §9.6)."""
+    left = MAX_DRAINED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
