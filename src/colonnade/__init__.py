@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from colonnade.models.base import Base
     from colonnade.models.clock import utc_now
     from colonnade.models.idempotency import idempotency_keys
-    from colonnade.models.mixins import IntegerId, Timestamps, UUIDv7Id, Versioned
+    from colonnade.models.mixins import (
+        IntegerId,
+        SoftDelete,
+        Timestamps,
+        UUIDv7Id,
+        Versioned,
+        unique_among_alive,
+        when_parent_deleted,
+    )
     from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
     from colonnade.schemas.derive import Email, ExactNumber
     from colonnade.services.hooks import Change, Service
@@ -47,7 +55,8 @@ _ROOMS = {
     "colonnade.models.base": "Base",
     "colonnade.models.clock": "utc_now",
     "colonnade.models.idempotency": "idempotency_keys",
-    "colonnade.models.mixins": "IntegerId Timestamps UUIDv7Id Versioned",
+    "colonnade.models.mixins": "IntegerId SoftDelete Timestamps UUIDv7Id Versioned "
+    "unique_among_alive when_parent_deleted",
     "colonnade.models.types": "BigId ExactDecimal JsonDocument UTCDateTime value_enum",
     "colonnade.schemas.derive": "Email ExactNumber",
     "colonnade.services.hooks": "Change Service",
@@ -79,6 +88,7 @@ __all__ = [
     "Schemas",
     "Service",
     "Settings",
+    "SoftDelete",
     "Timestamps",
     "UTCDateTime",
     "UUIDv7Id",
@@ -94,8 +104,10 @@ __all__ = [
     "install",
     "load_settings",
     "settings_or_exit",
+    "unique_among_alive",
     "utc_now",
     "value_enum",
+    "when_parent_deleted",
 ]
 
 

@@ -260,9 +260,7 @@ async def test_openapi_tells_of_preconditions(strict: httpx.AsyncClient) -> None
     """S50: the headers, the body's version and the refusals are declared."""
     document = (await strict.get(f"{HOST}/openapi.json")).json()
     row = document["paths"]["/api/v1/books/{id}"]
-    headers = {
-        method: [item["name"] for item in row[method]["parameters"] if item["in"] == "header"] for method in row
-    }
+    headers = {method: [item["name"] for item in row[method]["parameters"] if item["in"] == "header"] for method in row}
     assert headers == {
         "get": ["If-None-Match"], "patch": ["If-Match"], "put": ["If-Match"], "delete": ["If-Match"],
     }  # fmt: skip

@@ -19,10 +19,19 @@ from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts
 from colonnade.query.cursor import open_walk
-from colonnade.query.parse import ListRules, ViewRules, parse_list, parse_view, read_id, refuse_parameters
+from colonnade.query.parse import (
+    ListRules,
+    ViewRules,
+    parse_list,
+    parse_view,
+    read_id,
+    read_switch,
+    refuse_parameters,
+)
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
-from colonnade.query.request import Condition
+from colonnade.query.request import WHOLE, Condition, View
 from colonnade.query.values import read_default
+from colonnade.services.applying import GONE
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.reading import Reader
 from colonnade.services.writing import Writer
@@ -154,21 +163,42 @@ class ReplaceRow:
 
 @dataclass(frozen=True, slots=True)
 class DeleteRow:
-    """DELETE of one row."""
+    """DELETE of one row; `purges` where the client may ask for it to be for good."""
+
+    writer: Writer
+    demands: bool = False
+    purges: bool = False
+
+    async def __call__(self, call: Call) -> Reply:
+        """Remove one row; the second time there is none."""
+        permanent = read_switch(call.scope["query_string"], "permanent", allowed=self.purges)
+        id = read_id(self.writer.blueprint.facts.identity, call.id)
+        precondition = await _demanded(self, call, id, {})
+        await self.writer.delete(call.database, id, precondition, permanent=permanent)
+        return Reply(204)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRow:
+    """POST to `/restore` of one row that was deleted softly."""
 
     writer: Writer
     demands: bool = False
 
     async def __call__(self, call: Call) -> Reply:
-        """Remove one row; the second time there is none."""
+        """Bring one deleted row back, and what was deleted with it."""
         refuse_parameters(call.scope["query_string"])
         id = read_id(self.writer.blueprint.facts.identity, call.id)
-        await self.writer.delete(call.database, id, await _demanded(self, call, id, {}))
-        return Reply(204)
+        precondition = await _demanded(self, call, id, {}, GONE)
+        return document_reply(200, await self.writer.restore(call.database, id, precondition))
 
 
 async def _demanded(
-    operation: UpdateRow | ReplaceRow | DeleteRow, call: Call, id: object, values: dict[str, Any]
+    operation: UpdateRow | ReplaceRow | DeleteRow | RestoreRow,
+    call: Call,
+    id: object,
+    values: dict[str, Any],
+    view: View = WHOLE,
 ) -> Precondition:
     """Read what the client demands of the row, and take the version that it names out of the body's values.
 
@@ -179,7 +209,7 @@ async def _demanded(
     version = operation.writer.blueprint.facts.version
     precondition = read_precondition(call.scope, None if version is None else values.pop(version.key, None))
     if operation.demands and precondition is UNCONDITIONAL:
-        await operation.writer.reader.get(call.database, id)
+        await operation.writer.reader.get(call.database, id, view)
         raise PreconditionRequiredError("This resource is changed with a precondition only.")
     return precondition
 

@@ -86,7 +86,15 @@ def view_parameters(rules: ViewRules) -> list[dict[str, Any]]:
     if includes:
         schema = {"type": "string", "examples": [includes[0]]}
         shown.append(_query("include", schema, f"Comma list of relations to show: {', '.join(includes)}"))
+    if rules.deleted:
+        schema = {"type": "string", "enum": ["include", "only"]}
+        shown.append(_query("deleted", schema, "Show rows that were deleted softly, too or only"))
     return shown
+
+
+def permanent_parameter() -> dict[str, Any]:
+    """Describe the switch of a deletion for good."""
+    return _query("permanent", {"type": "boolean", "default": False}, "Delete for good, not softly")
 
 
 def value_schema(column: ColumnFacts) -> dict[str, Any]:

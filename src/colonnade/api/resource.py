@@ -23,9 +23,10 @@ from colonnade.api.operations import (
     Operation,
     ReplaceRow,
     Replacing,
+    RestoreRow,
     UpdateRow,
 )
-from colonnade.api.parameters import id_parameter, list_parameters, view_parameters
+from colonnade.api.parameters import id_parameter, list_parameters, permanent_parameter, view_parameters
 from colonnade.api.preconditions import change_headers, read_headers
 from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.core.errors import DeclarationError
@@ -57,6 +58,7 @@ class Listing:
         sorts: fields that may be sorted by.
         default_sort: comma list as in the query, e.g. `-created_at`; the primary key when empty.
         page_size: rows of a page when none is asked for.
+        deleted: whether `deleted=include` and `deleted=only` show rows that were deleted softly, here and at one row.
         includes: relations that may be shown beside a row, at most two deep: `{"user": UserBrief, "user.profile": ...}`
             names what is shown of each.
     """
@@ -65,6 +67,7 @@ class Listing:
     sorts: Sequence[str] = ()
     default_sort: str = ""
     page_size: int = 10
+    deleted: bool = False
     includes: Mapping[str, type[BaseModel]] = field(default_factory=dict)
 
 
@@ -79,6 +82,7 @@ class Routes:
         replace: PUT too: True for a full replacement, "partial" to take it as PATCH.
         bulk: the same operations on many rows at once: `POST /bulk`, `PATCH /bulk`, `POST /bulk-delete`.
         upsert: attributes of a unique key by which `PUT /bulk` finds the rows that it changes; it creates the others.
+        permanent_delete: `DELETE /{id}?permanent=true` removes for good what is otherwise deleted softly.
         precondition_required: PATCH, PUT and DELETE of one row need `If-Match` or the body's `version`, or they get 428.
         idempotent: POST and PATCH take an `Idempotency-Key`; the answers are kept in the table of `idempotency_keys`.
         parts: path of a sub-list -> (resource, foreign key): `{"posts": (posts, "user_id")}` is `GET /{id}/posts`.
@@ -93,6 +97,7 @@ class Routes:
     bulk: bool = True
     upsert: tuple[str, ...] = ()
     idempotent: bool = False
+    permanent_delete: bool = False
     precondition_required: bool = False
     parts: Mapping[str, tuple[Resource, str]] = field(default_factory=dict)
     dependencies: Sequence[DependsMarker] = ()
@@ -170,12 +175,14 @@ class Resource:
         create, shown, demands = self.blueprint.create, self.blueprint.response, routes.precondition_required
         update = take_version(self.blueprint.update, self.blueprint.facts, f"{self.blueprint.label}Patch")
         plural, page = self.blueprint.plural, self.page_schema()
+        soft = self.blueprint.facts.deleted is not None
+        purges = soft and routes.permanent_delete
         every: dict[Method, Endpoint] = {
             "list": Endpoint("GET", "", ListRows(reader, self.rules), f"List {plural.replace('_', ' ')}", page),
             "create": Endpoint("POST", "", CreateRow(writer), f"Create {name}", shown, create),
             "get": Endpoint("GET", "/{id}", GetRow(reader, self.rules.view), f"Get {name}", shown),
             "update": Endpoint("PATCH", "/{id}", UpdateRow(writer, update, demands), f"Change {name}", shown, update),
-            "delete": Endpoint("DELETE", "/{id}", DeleteRow(writer, demands), f"Delete {name}"),
+            "delete": Endpoint("DELETE", "/{id}", DeleteRow(writer, demands, purges), f"Delete {name}"),
         }
         if routes.bulk:  # before the routes of one row, whose ids may be texts
             yield from bulk_endpoints(self.bulk, self.rules, routes.methods, routes.upsert)
@@ -186,6 +193,8 @@ class Resource:
         elif routes.replace:
             body = take_version(create, self.blueprint.facts, f"{self.blueprint.label}Replace")
             yield Endpoint("PUT", "/{id}", ReplaceRow(writer, body, demands), f"Replace {name}", shown, body)
+        if soft and "delete" in routes.methods:
+            yield Endpoint("POST", "/{id}/restore", RestoreRow(writer, demands), f"Restore {name}", shown, status=200)
         for path, (part, key) in routes.parts.items():
             rows = ListRows(part.reader, part.rules, within=key, owner=reader)
             yield Endpoint("GET", f"/{{id}}/{path}", rows, f"List the {path} of {name}", part.page_schema())
@@ -196,8 +205,10 @@ class Resource:
             parameters += list_parameters(endpoint.operation.rules)
         elif isinstance(endpoint.operation, GetRow):
             parameters += view_parameters(endpoint.operation.rules) + read_headers()
-        elif isinstance(endpoint.operation, UpdateRow | ReplaceRow | DeleteRow):
+        elif isinstance(endpoint.operation, UpdateRow | ReplaceRow | DeleteRow | RestoreRow):
             parameters += change_headers(endpoint.operation.demands)
+            if isinstance(endpoint.operation, DeleteRow) and endpoint.operation.purges:
+                parameters.append(permanent_parameter())
         elif endpoint.partly is not None:
             parameters.append(atomic_parameter())
         operation = endpoint.operation
@@ -281,12 +292,18 @@ def _rules(blueprint: Blueprint, listing: Listing) -> ListRules:
     for path in listing.includes:
         _check_include(blueprint, path)
     return ListRules(
-        view=ViewRules(frozenset(blueprint.response.model_fields), frozenset(listing.includes)),
+        view=_view_rules(blueprint, listing),
         filters=list_filters(facts, listing.filters),
         sorts=frozenset(listing.sorts),
         default_sort=tuple(keys),
         page_size=listing.page_size,
     )
+
+
+def _view_rules(blueprint: Blueprint, listing: Listing) -> ViewRules:
+    if listing.deleted and blueprint.facts.deleted is None:
+        raise DeclarationError(f"{blueprint.label} has no soft deletion; its class needs the mixin SoftDelete")
+    return ViewRules(frozenset(blueprint.response.model_fields), frozenset(listing.includes), listing.deleted)
 
 
 def _check_include(blueprint: Blueprint, path: str) -> None:

@@ -26,6 +26,7 @@ from colonnade.database import sqlite
 from colonnade.database.changes import Changes, watch_changes
 from colonnade.database.diagnosis import Diagnosis, explain, pool_exhausted
 from colonnade.database.driver import Driver, Outcome, Statement
+from colonnade.database.hiding import HidingSession
 from colonnade.database.pool import pool_options, watch_pool
 from colonnade.database.unit_of_work import Effect, UnitOfWork
 from colonnade.database.urls import driver_urls
@@ -63,7 +64,9 @@ class Database:
         self._echo = echo
         self.engine = create_async_engine(self.url, **self._engine_options(self.url))
         self.driver_name = self.engine.dialect.driver
-        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self.sessions = async_sessionmaker(
+            self.engine, expire_on_commit=False, autoflush=False, sync_session_class=HidingSession
+        )
         self.driver: Driver
         self._diagnose: Callable[[BaseException], Diagnosis | None]
         self._sqlite: sqlite.SQLiteDriver | None = None
@@ -111,7 +114,7 @@ class Database:
     @cached_property
     def sync_sessions(self) -> sessionmaker[Session]:
         """Makes sync sessions."""
-        return sessionmaker(self.sync_engine, expire_on_commit=False, autoflush=False)
+        return sessionmaker(self.sync_engine, class_=HidingSession, expire_on_commit=False, autoflush=False)
 
     async def fetch(self, statement: Statement) -> Sequence[Sequence[Any]]:
         """Run one read on the compiled way.

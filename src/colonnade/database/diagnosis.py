@@ -73,7 +73,8 @@ def _attributes(metadata: sa.MetaData) -> dict[str, str]:
     found: dict[str, set[str]] = defaultdict(set)
     for table in metadata.tables.values():
         for column in table.columns:
-            found[column.name].add(attribute_of(column))
+            # What marks rows that are not deleted belongs to a unique index, and is nothing that a client knows.
+            found[column.name].add("" if column.info.get("mark") else attribute_of(column))
     return {name: attributes.pop() for name, attributes in found.items() if len(attributes) == 1}
 
 
@@ -87,7 +88,7 @@ def explain(diagnosis: Diagnosis, metadata: sa.MetaData | None = None) -> Proble
     columns = diagnosis.columns
     if metadata is not None:
         attributes = _attributes(metadata)
-        columns = tuple(attributes.get(column, column) for column in columns)
+        columns = tuple(name for column in columns if (name := attributes.get(column, column)))
         if not columns and diagnosis.constraint:
             columns = _constraints(metadata).get(diagnosis.constraint, ())
     return _PROBLEMS[diagnosis.cause](columns)

@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
@@ -24,7 +24,10 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 from colonnade.core.errors import DeclarationError
 from colonnade.models.base import SECRET_NAME
 from colonnade.models.clock import utc_now
+from colonnade.models.mixins import SoftDelete
 from colonnade.models.types import ExactDecimal, UTCDateTime
+
+Deleted: TypeAlias = Literal["hide", "include", "only"]
 
 
 class Kind(enum.Enum):
@@ -104,6 +107,7 @@ class TableFacts:
     Attributes:
         identity: the primary key's column.
         version: the column that counts changes, where there is one.
+        deleted: the column that hides a row, where its class has the mixin `SoftDelete`.
     """
 
     model: type[DeclarativeBase]
@@ -112,6 +116,27 @@ class TableFacts:
     relations: Mapping[str, RelationFacts]
     identity: ColumnFacts
     version: ColumnFacts | None
+    deleted: ColumnFacts | None = None
+
+    def visible(self, deleted: Deleted = "hide", table: sa.FromClause | None = None) -> list[sa.ColumnElement[bool]]:
+        """Give the condition on which a row is seen, as a list of one, or of none where every row is.
+
+        Args:
+            deleted: what to do with deleted rows: hide them, include them, or show them only.
+            table: an alias of the table.
+        """
+        if self.deleted is None or deleted == "include":
+            return []
+        column: sa.ColumnElement[bool] = (self.table if table is None else table).c[self.deleted.column.key]
+        return [column if deleted == "only" else sa.not_(column)]
+
+    def hidden(self, now: datetime) -> dict[str, object]:
+        """Give the values of a row that is deleted softly at a time."""
+        return self.fill({"is_deleted": True, "deleted_at": now, "alive": None}, new=False, now=now)
+
+    def restored(self) -> dict[str, object]:
+        """Give the values of a row that is brought back."""
+        return self.fill({"is_deleted": False, "deleted_at": None, "alive": True}, new=False)
 
     def fill(self, values: Mapping[str, object], *, new: bool, now: datetime | None = None) -> dict[str, object]:
         """Add what the client did not give and Python makes: keys, defaults, times; a change has one time throughout.
@@ -146,7 +171,9 @@ def read_facts(model: type[DeclarativeBase]) -> TableFacts:
     """
     mapper = sa.inspect(model, raiseerr=False)
     if mapper is None:
-        raise DeclarationError(f"{getattr(model, '__name__', model)} is not a mapped class; derive it from colonnade.Base")
+        raise DeclarationError(
+            f"{getattr(model, '__name__', model)} is not a mapped class; derive it from colonnade.Base"
+        )
     table = mapper.local_table
     if not isinstance(table, sa.Table) or len(mapper.primary_key) != 1 or mapper.inherits is not None:
         raise DeclarationError(f"{model.__name__}: a resource needs one table with a primary key of one column")
@@ -164,6 +191,7 @@ def read_facts(model: type[DeclarativeBase]) -> TableFacts:
         relations=MappingProxyType(relations),
         identity=next(facts for facts in columns.values() if facts.primary_key),
         version=next((facts for facts in columns.values() if facts.column is version), None),
+        deleted=columns["is_deleted"] if issubclass(model, SoftDelete) else None,
     )
 
 
@@ -290,7 +318,9 @@ def constraint_columns(table: sa.Table) -> dict[str, tuple[str, ...]]:
     }
     for item in (*table.constraints, *table.indexes):
         if isinstance(item, ColumnCollectionConstraint | sa.Index):
-            found[_name_of(item)] = tuple(attribute_of(column) for column in item.columns)
+            # What makes an index hold for rows that are not deleted only is nothing that a client knows.
+            columns = [column for column in item.columns if not column.info.get("mark")]
+            found[_name_of(item)] = tuple(attribute_of(column) for column in columns)
     found.pop("", None)
     return found
 

@@ -6,8 +6,9 @@ import os
 import time
 import uuid
 from datetime import datetime
+from typing import Any, Literal
 
-from sqlalchemy import Integer, Uuid
+from sqlalchemy import Boolean, Index, Integer, Uuid, false, text, true
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from colonnade.models.clock import utc_now
@@ -44,6 +45,57 @@ class Timestamps:
     updated_at: Mapped[datetime] = mapped_column(
         UTCDateTime(), default=utc_now, onupdate=utc_now, sort_order=101, info=SERVER_OWNED
     )
+
+
+class SoftDelete:
+    """`is_deleted` and `deleted_at`: a deleted row is hidden from every read, and may be restored.
+
+    `alive` is for unique indexes only, see `unique_among_alive`: true, and NULL once the row is deleted.
+    """
+
+    is_deleted: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), sort_order=103, info=SERVER_OWNED
+    )
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime(), sort_order=104, info=SERVER_OWNED)
+    alive: Mapped[bool | None] = mapped_column(
+        Boolean,
+        default=True,
+        server_default=true(),
+        sort_order=105,
+        info={**SERVER_OWNED, "secret": True, "mark": True},
+    )
+
+
+def unique_among_alive(*columns: str) -> Index:
+    """Declare, in `__table_args__`, that no two rows that are not deleted have the same values; deleted ones keep theirs.
+
+    One index for every database: PostgreSQL and SQLite leave deleted rows out of it, and on MariaDB, which has no partial
+    indexes, the NULL of `alive` makes a deleted row's values differ from all others (https://mariadb.com/kb/en/unique/).
+
+    Args:
+        columns: names of columns of a table whose class has the mixin `SoftDelete`.
+    """
+    return Index(
+        None,
+        *columns,
+        "alive",
+        unique=True,
+        postgresql_where=text("NOT is_deleted"),
+        sqlite_where=text("is_deleted = 0"),
+    )
+
+
+Rule = Literal["cascade", "keep", "refuse"]
+
+
+def when_parent_deleted(rule: Rule) -> dict[str, Any]:
+    """Say, as the `info` of a foreign key's column, what becomes of a row when its parent is deleted softly.
+
+    Args:
+        rule: `cascade` deletes it softly too, and restoring the parent brings it back; `refuse` answers 409 as long as it
+            is there; `keep`, as if nothing was said, leaves it as it is.
+    """
+    return {"when_parent_deleted": rule}
 
 
 class Versioned:

@@ -58,7 +58,7 @@ def plan_update_rows(
     }
     if facts.version is not None:
         values[facts.version.column] = facts.version.column + 1
-    chosen = _chosen(facts, count)
+    chosen = sa.and_(_chosen(facts, count), *facts.visible())
     update = sa.update(facts.table).where(chosen).values(values)
     if dialect in RETURNING:
         return [update.returning(*read.columns)]

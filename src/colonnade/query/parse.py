@@ -20,6 +20,7 @@ MAX_INCLUDES = 10
 
 _PART = re.compile(r",|\\[\\,]|\\|[^,\\]+")
 _VIEW = frozenset({"fields", "include"})
+_VIEW_OF_ALL = _VIEW | {"deleted"}
 COUNTS: tuple[Count, ...] = ("exact", "estimated", "none")
 
 
@@ -33,10 +34,22 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class ViewRules:
-    """What may be asked of a row: the keys that it has, and the relations that may be shown beside them."""
+    """What may be asked of a row.
+
+    Attributes:
+        keys: that it has.
+        includes: relations that may be shown beside them.
+        deleted: whether rows that are deleted softly may be asked for.
+    """
 
     keys: frozenset[str]
     includes: frozenset[str] = frozenset()
+    deleted: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The parameters that ask for more or less of it."""
+        return _VIEW_OF_ALL if self.deleted else _VIEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +72,7 @@ class ListRules:
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        own = PAGING | _VIEW | {"count", "sort", "sort_by", "order"}
+        own = PAGING | self.view.names | {"count", "sort", "sort_by", "order"}
         object.__setattr__(self, "names", own | set(self.filters))
 
 
@@ -141,19 +154,21 @@ def parse_view(query: bytes, rules: ViewRules) -> View:
     if not query:
         return WHOLE
     found = parse_query(query)
-    if unknown := found.keys() - _VIEW:
+    if unknown := found.keys() - rules.names:
         refuse_unknown(unknown)
     return _view(found, rules)
 
 
 def _view(found: Mapping[str, str], rules: ViewRules) -> View:
-    if "fields" not in found and "include" not in found:
+    if rules.names.isdisjoint(found):
         return WHOLE
     includes = _names(found, "include", rules.includes, MAX_INCLUDES)
     # A nested relation brings the one that it hangs on.
     whole = sorted({*includes, *(path.partition(".")[0] for path in includes)})
     shown = rules.keys | {path for path in whole if "." not in path}
-    return View(_names(found, "fields", shown, len(shown)), tuple(whole))
+    fields = _names(found, "fields", shown, len(shown))
+    deleted = _choice(found, "deleted", ("include", "only")) if "deleted" in found else "hide"
+    return View(fields, tuple(whole), deleted)  # type: ignore[arg-type]  # one of those it was given
 
 
 def _names(found: Mapping[str, str], name: str, allowed: frozenset[str], most: int) -> tuple[str, ...]:
@@ -172,6 +187,23 @@ def refuse_parameters(query: bytes) -> None:
     """Refuse any parameter where a route takes none: an unknown one never widens or narrows a result silently."""
     if query and (found := parse_query(query)):
         refuse_unknown(found.keys())
+
+
+def read_switch(query: bytes, name: str, *, allowed: bool) -> bool:
+    """Read the only parameter that a route takes, `true` or `false`; false when it is not there.
+
+    Args:
+        query: the whole of it.
+        name: of the parameter.
+        allowed: whether the route takes it at all.
+
+    Raises:
+        InvalidParameterError: CLN200, another parameter, or another value.
+    """
+    found = parse_query(query) if query else {}
+    if unknown := found.keys() - ({name} if allowed else set()):
+        refuse_unknown(unknown)
+    return bool(found) and _choice(found, name, ("false", "true")) == "true"
 
 
 def _condition(name: str, text: str, rule: Filter) -> Condition:

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from colonnade.models.facts import ColumnFacts, TableFacts
+from colonnade.models.facts import ColumnFacts, Deleted, TableFacts
 from colonnade.query.count import CountPlan, plan_count
 from colonnade.query.operators import OPERATORS
 from colonnade.query.order import OrderKey, comes_after, order_by, order_keys
@@ -43,19 +43,24 @@ class Source:
 
     facts: TableFacts
     projection: Projection | None
+    deleted: Deleted = "hide"
 
     def selection(self, *extra: ColumnFacts) -> Selection | None:
         """Work out what to select, `extra` columns included; None when the response computes."""
         return None if self.projection is None else select_for(self.facts, self.projection, *extra)
+
+    def entities(self) -> sa.Select[Any]:
+        """Start a statement for a session; which rows are seen is said in its own WHERE."""
+        return sa.select(self.facts.model).execution_options(with_deleted=True)
 
 
 def plan_get(source: Source) -> ReadPlan:
     """Plan the reading of one row; the id is bound as `id`."""
     identity = source.facts.identity.column
     selection = source.selection()
-    chosen = identity == sa.bindparam("id", type_=identity.type)
-    statement = None if selection is None else selection.select().where(chosen)
-    return ReadPlan(statement, selection, sa.select(source.facts.model).where(chosen))
+    chosen = (identity == sa.bindparam("id", type_=identity.type), *source.facts.visible(source.deleted))
+    statement = None if selection is None else selection.select().where(*chosen)
+    return ReadPlan(statement, selection, source.entities().where(*chosen))
 
 
 def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
@@ -63,7 +68,7 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
     keys = order_keys(source.facts, request.sort)
     walk = request.walk
     selection = source.selection(*[key.column for key in keys]) if walk else source.selection()
-    conditions = _conditions(source.facts, request.conditions)
+    conditions = _conditions(source.facts, request)
     reached = [] if walk is None or walk.shape is None else [comes_after(keys, walk.shape)]
 
     def narrowed(select: sa.Select[Any]) -> sa.Select[Any]:
@@ -73,14 +78,14 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
     return ReadPlan(
         None if selection is None else narrowed(selection.select()),
         selection,
-        narrowed(sa.select(source.facts.model)),
+        narrowed(source.entities()),
         keys,
     )
 
 
 def plan_total(facts: TableFacts, request: ReadRequest) -> CountPlan:
     """Plan the counting of all rows of a list; values are bound by `list_values`."""
-    return plan_count(facts, _conditions(facts, request.conditions))
+    return plan_count(facts, _conditions(facts, request))
 
 
 def _bound(name: str) -> sa.BindParameter[int]:
@@ -104,8 +109,9 @@ def list_values(request: ReadRequest) -> dict[str, object]:
     return values
 
 
-def _conditions(facts: TableFacts, conditions: tuple[Condition, ...]) -> list[sa.ColumnElement[bool]]:
-    return [_condition(facts, index, condition) for index, condition in enumerate(conditions)]
+def _conditions(facts: TableFacts, request: ReadRequest) -> list[sa.ColumnElement[bool]]:
+    asked = [_condition(facts, index, condition) for index, condition in enumerate(request.conditions)]
+    return [*asked, *facts.visible(request.view.deleted)]
 
 
 def _condition(facts: TableFacts, index: int, condition: Condition) -> sa.ColumnElement[bool]:

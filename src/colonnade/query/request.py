@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from colonnade.core.sealing import Seal
+from colonnade.models.facts import Deleted
 
 Count: TypeAlias = Literal["exact", "estimated", "none"]
 PagingMode: TypeAlias = Literal["page", "offset", "cursor"]
@@ -71,10 +72,17 @@ class View:
     Attributes:
         fields: keys of the response to show; all of them when empty.
         include: relations to show beside them, e.g. `author` and `author.profile`, each after the one it hangs on.
+        deleted: whether rows are seen that are deleted softly.
     """
 
     fields: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    deleted: Deleted = "hide"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of a row is left out or added."""
+        return not self.fields and not self.include
 
 
 WHOLE = View()
@@ -103,7 +111,7 @@ class ReadRequest:
     @property
     def count_shape(self) -> tuple[object, ...]:
         """The key under which the plan for counting is kept."""
-        return "count", tuple([condition.shape for condition in self.conditions])
+        return "count", self.view.deleted, tuple([condition.shape for condition in self.conditions])
 
     def within(self, condition: Condition) -> ReadRequest:
         """Narrow the request by a condition of the server's own, e.g. to the rows of one parent."""

@@ -85,6 +85,7 @@ class Branch:
         link: index of the foreign key in the child's row, which leads back to the parent.
         column: that foreign key.
         selection: what is shown of a child.
+        seen: conditions on which a child is shown.
         order: of the children of one parent.
     """
 
@@ -93,6 +94,7 @@ class Branch:
     link: int
     column: ColumnFacts
     selection: Selection
+    seen: tuple[sa.ColumnElement[bool], ...]
     order: tuple[sa.ColumnElement[Any], ...]
 
     def statement(self, parents: int) -> sa.Select[Any]:
@@ -104,7 +106,8 @@ class Branch:
         keys = [sa.bindparam(f"p{index}", type_=link.type) for index in range(parents)]
         place = sa.func.row_number().over(partition_by=link, order_by=self.order).label("place")
         labelled = [column.label(f"c{index}") for index, column in enumerate(self.selection.columns)]
-        ranked = sa.select(*labelled, place).select_from(self.selection.origin).where(link.in_(keys)).subquery("ranked")
+        children = sa.select(*labelled, place).select_from(self.selection.origin).where(link.in_(keys), *self.seen)
+        ranked = children.subquery("ranked")
         columns = [ranked.c[f"c{index}"] for index in range(len(labelled))]
         return sa.select(*columns).where(ranked.c.place <= MAX_CHILDREN).order_by(ranked.c.place)
 
@@ -159,7 +162,8 @@ class _Builder:
         # Not the bare path: a relation may be called as the table that it starts from.
         other = nested.facts.table.alias(f"of_{'_'.join(path)}")
         local, remote = _pair(nested.relation)
-        self.origin = self.origin.outerjoin(other, table.c[local] == other.c[remote])
+        seen = nested.facts.visible(table=other)
+        self.origin = self.origin.outerjoin(other, sa.and_(table.c[local] == other.c[remote], *seen))
         node = self.node(nested.facts, nested.projection, other, path)
         return nested.key, self.index_of(nested.facts.identity, other), node
 
@@ -173,6 +177,7 @@ class _Builder:
             link=next(index for index, column in enumerate(selection.columns) if column is link.column),
             column=link,
             selection=selection,
+            seen=tuple(nested.facts.visible()),
             order=nested.relation.order_by or (nested.facts.identity.column,),
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from colonnade.models.facts import ColumnFacts, TableFacts
+from colonnade.models.facts import ColumnFacts, Deleted, TableFacts
 from colonnade.query.selection import Selection
 
 RETURNING = frozenset({"postgresql", "sqlite"})
@@ -44,31 +44,62 @@ def plan_update(
         versioned: the row must still have the version that is bound as `expected`. Where the dialect gives no rows back
             only the first statement's count tells whether it had: the second one shows the row in any case.
     """
-    values: dict[Any, Any] = {facts.columns[key].column: _bound(facts.columns[key]) for key in keys}
-    if facts.version is not None:
-        values[facts.version.column] = facts.version.column + 1
+    values = _values(facts, keys)
     chosen = _chosen(facts)
-    update = sa.update(facts.table).where(chosen, *_expected(facts, versioned)).values(values)
+    update = sa.update(facts.table).where(*chosen, *_expected(facts, versioned)).values(values)
     if dialect in RETURNING:
         return [update.returning(*read.columns)]
-    return [update, read.select().where(chosen)]
+    return [update, read.select().where(*chosen)]
 
 
 def plan_delete(facts: TableFacts, dialect: str, *, versioned: bool = False) -> list[sa.Executable]:
-    """Plan the removal of the row whose id is bound as `id`; a row or a count of one says that it was there.
+    """Plan the removal for good of the row whose id is bound as `id`; a row or a count of one says that it was there.
 
     Args:
         facts: the table.
         dialect: the database's name.
         versioned: the row must still have the version that is bound as `expected`.
     """
-    delete = sa.delete(facts.table).where(_chosen(facts), *_expected(facts, versioned))
+    delete = sa.delete(facts.table).where(*_chosen(facts, "include"), *_expected(facts, versioned))
     return [delete.returning(facts.identity.column) if dialect in RETURNING else delete]
 
 
-def _chosen(facts: TableFacts) -> sa.ColumnElement[bool]:
+def plan_hide(
+    facts: TableFacts, keys: tuple[str, ...], dialect: str, *, versioned: bool = False
+) -> list[sa.Executable]:
+    """Plan the soft deletion of the row whose id is bound as `id`; a row or a count of one says that it was there.
+
+    Args:
+        facts: the table.
+        keys: of the values that it gets, which are bound as `v_<key>`; its version goes up by one.
+        dialect: the database's name.
+        versioned: the row must still have the version that is bound as `expected`.
+    """
+    hide = sa.update(facts.table).where(*_chosen(facts), *_expected(facts, versioned)).values(_values(facts, keys))
+    return [hide.returning(facts.identity.column) if dialect in RETURNING else hide]
+
+
+def plan_restore(
+    facts: TableFacts, read: Selection, keys: tuple[str, ...], dialect: str, *, versioned: bool = False
+) -> list[sa.Executable]:
+    """Plan the bringing back of the row whose id is bound as `id`, if it is deleted softly; as `plan_update` otherwise."""
+    gone = (*_chosen(facts, "only"), *_expected(facts, versioned))
+    restore = sa.update(facts.table).where(*gone).values(_values(facts, keys))
+    if dialect in RETURNING:
+        return [restore.returning(*read.columns)]
+    return [restore, read.select().where(*_chosen(facts))]
+
+
+def _values(facts: TableFacts, keys: tuple[str, ...]) -> dict[Any, Any]:
+    values: dict[Any, Any] = {facts.columns[key].column: _bound(facts.columns[key]) for key in keys}
+    if facts.version is not None:
+        values[facts.version.column] = facts.version.column + 1
+    return values
+
+
+def _chosen(facts: TableFacts, deleted: Deleted = "hide") -> list[sa.ColumnElement[bool]]:
     identity = facts.identity.column
-    return identity == sa.bindparam("id", type_=identity.type)
+    return [identity == sa.bindparam("id", type_=identity.type), *facts.visible(deleted)]
 
 
 def _expected(facts: TableFacts, versioned: bool) -> list[sa.ColumnElement[bool]]:

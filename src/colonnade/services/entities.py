@@ -64,4 +64,5 @@ def _loads(schema: type[BaseModel], model: type[DeclarativeBase]) -> Iterator[Lo
     for key in schema.model_fields.keys() & relations.keys():
         inner = model_in(schema.model_fields[key].annotation)
         deeper: list[Any] = [] if inner is None else [*_loads(inner, relations[key].target)]
-        yield selectinload(getattr(model, key)).options(*deeper, raiseload("*"))
+        seen = getattr(model, key).and_(*read_facts(relations[key].target).visible())
+        yield selectinload(seen).options(*deeper, raiseload("*"))

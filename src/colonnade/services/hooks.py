@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 
-Action = Literal["create", "update", "replace", "delete"]
+Action = Literal["create", "update", "replace", "delete", "restore"]
 
 
 @dataclass(slots=True)
@@ -25,6 +25,7 @@ class Change:
             `before_` hook goes into the columns of the same names.
         row: the model's instance: before an update or delete the row as it is, locked; afterwards as it became.
         notes: the application's own, from one hook to the next.
+        permanent: a deletion for good, where the table knows soft deletion as well.
         precondition: what the client demands of the row; it holds when a `before_` hook is called.
     """
 
@@ -33,6 +34,7 @@ class Change:
     id: Any = None
     row: Any = None
     notes: dict[str, Any] = field(default_factory=dict)
+    permanent: bool = False
     precondition: Precondition = UNCONDITIONAL
     _session: AsyncSession | None = None
 
@@ -74,6 +76,12 @@ class Service:
     async def after_delete(self, change: Change) -> None:
         """Inside the transaction, after the DELETE."""
 
+    async def before_restore(self, change: Change) -> None:
+        """Inside the transaction, before a soft deletion is undone; `change.row` is the row as it is, locked."""
+
+    async def after_restore(self, change: Change) -> None:
+        """Inside the transaction, once it is back; `change.row` is the row as it became."""
+
     async def after_commit(self, change: Change) -> None:
         """Once the commit stands and before the response; it can't undo anything, and a crash just before loses it."""
 
@@ -89,6 +97,6 @@ class Service:
         """The actions that have a hook inside the transaction."""
         return frozenset(
             action
-            for action in ("create", "update", "delete")
+            for action in ("create", "update", "delete", "restore")
             if self.overrides(f"before_{action}") or self.overrides(f"after_{action}")
         )

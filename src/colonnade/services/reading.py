@@ -136,9 +136,9 @@ class Reader:
         """Show a row that a statement with the plan's columns gave."""
         index = read.selection.version
         shown = await self._show(database, read, [row]) if read.branches else read.shape([row])
-        return Document(dump_json(shown[0]), None if index is None else row[index], view is WHOLE, read.mingles)
+        return Document(dump_json(shown[0]), None if index is None else row[index], view.is_whole, read.mingles)
 
-    async def read_in(self, session: AsyncSession, id: object) -> Document:
+    async def read_in(self, session: AsyncSession, id: object, view: View = WHOLE) -> Document:
         """Read one row inside a session's transaction, as a change does to show what it made.
 
         A session of its own on the same connection: the caller's may hold the row as it was before the statement.
@@ -147,7 +147,7 @@ class Reader:
             NotFoundError: CLN400.
         """
         async with AsyncSession(await session.connection(), expire_on_commit=False) as fresh:
-            return await self._get_by_session(fresh, id, WHOLE)
+            return await self._get_by_session(fresh, id, view)
 
     async def show_in(self, session: AsyncSession, ids: Sequence[object]) -> dict[object, Shown]:
         """Show rows in a session's transaction, by their ids; what is not there is left out."""
@@ -224,7 +224,7 @@ class Reader:
         if not rows:
             raise self.missing(id)
         version = None if self.facts.version is None else getattr(rows[0], self.facts.version.key)
-        return Document(dump_json(entities.show(rows[0])), version, view is WHOLE, entities.mingles)
+        return Document(dump_json(entities.show(rows[0])), version, view.is_whole, entities.mingles)
 
     def _entities(self, view: View) -> EntityReader:
         found = self._plans.get(("entities", view))

@@ -7,32 +7,36 @@ one planned statement (two on MariaDB). Otherwise a unit of work opens a session
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from colonnade.core.errors import DeclarationError, Fault, ForeignKeyError, ProblemError, StaleVersionError
+from colonnade.core.errors import DeclarationError, ForeignKeyError, ProblemError, StaleVersionError
 from colonnade.database.database import Database
 from colonnade.database.driver import Outcome
 from colonnade.database.unit_of_work import UnitOfWork
+from colonnade.models.clock import utc_now
 from colonnade.query.compile import CompiledStatement, compile_statement
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 from colonnade.query.selection import select_for
 from colonnade.query.shape import Row
 from colonnade.query.wire import key_converter_of
-from colonnade.query.writes import plan_delete, plan_insert, plan_update
+from colonnade.query.writes import plan_delete, plan_hide, plan_insert, plan_restore, plan_update
 from colonnade.schemas.fit import fit_values
 from colonnade.schemas.projection import Projection
+from colonnade.services.applying import Applier, view_of
 from colonnade.services.blueprint import Blueprint, PlanCache
 from colonnade.services.document import Document
+from colonnade.services.family import children_of
 from colonnade.services.hooks import Action, Change
 from colonnade.services.reading import Reader
+from colonnade.services.references import located
 
 Result = TypeVar("Result")
+Kind = Literal["create", "update", "hide", "delete", "restore"]
+"""What a statement does; a deletion hides its row or removes it."""
 
 
 class Created(NamedTuple):
@@ -58,6 +62,7 @@ class Writer:
         projection = reader.whole.projection
         # RETURNING gives the columns of one table.
         self._shown_whole = projection is not None and not projection.nested
+        self._applier = Applier(blueprint, reader, self.check)
         self.selection = select_for(self._facts, projection or Projection((), (), ()))
 
     async def create(self, database: Database, values: dict[str, Any]) -> Created:
@@ -122,28 +127,66 @@ class Writer:
         await self.finish(database, change)
         return document
 
-    async def delete(self, database: Database, id: object, precondition: Precondition = UNCONDITIONAL) -> None:
-        """Remove a row.
+    async def delete(
+        self,
+        database: Database,
+        id: object,
+        precondition: Precondition = UNCONDITIONAL,
+        *,
+        permanent: bool = False,
+    ) -> None:
+        """Delete a row: softly where its table knows that, and it is seen no more; for good elsewhere.
+
+        Args:
+            database: where.
+            id: of the row.
+            precondition: what must hold of the row.
+            permanent: for good in any case, even if it is deleted softly already.
 
         Raises:
             NotFoundError: CLN400, also the second time.
             ForeignKeyError: CLN411, others still refer to it.
             StateError: CLN431 or CLN432, the precondition refuses it.
         """
-        change = await self.prepare("delete", id, {}, precondition)
+        change = await self.prepare("delete", id, {}, precondition, permanent=permanent)
         if not self.is_planned("delete") or self._needs_lock(precondition):
             await self._retried(database, change, lambda: self._delete_by_session(database, change))
             return
-        outcomes = await self._commit(database, "delete", change)
+        kind: Kind = "delete" if self._facts.deleted is None or permanent else "hide"
+        outcomes = await self._commit(database, kind, change)
         if not outcomes[0].affected:
             raise await self._refusal(database, change)
         await self.finish(database, change)
 
+    async def restore(self, database: Database, id: object, precondition: Precondition = UNCONDITIONAL) -> Document:
+        """Bring back a row that was deleted softly, and what went with it.
+
+        Raises:
+            NotFoundError: CLN400, there is none that is deleted.
+            UniqueError: CLN410, another row has taken one of its unique values.
+            StateError: CLN431 or CLN432, the precondition refuses it.
+        """
+        change = await self.prepare("restore", id, {}, precondition)
+        if not self.is_planned("restore") or self._needs_lock(precondition):
+            return await self._retried(database, change, lambda: self._update_by_session(database, change))
+        outcomes = await self._commit(database, "restore", change)
+        if not outcomes[0].affected:
+            raise await self._refusal(database, change)
+        document = await self._shown(database, outcomes[-1].rows[0])
+        await self.finish(database, change)
+        return document
+
     async def prepare(
-        self, action: Action, id: object, values: dict[str, Any], precondition: Precondition = UNCONDITIONAL
+        self,
+        action: Action,
+        id: object,
+        values: dict[str, Any],
+        precondition: Precondition = UNCONDITIONAL,
+        *,
+        permanent: bool = False,
     ) -> Change:
         """Begin a change: what needs no transaction is done before there is one."""
-        change = Change(action, values, id, precondition=precondition)
+        change = Change(action, values, id, permanent=permanent, precondition=precondition)
         await self.blueprint.service.prepare(change)
         return change
 
@@ -166,7 +209,7 @@ class Writer:
 
     async def _refusal(self, database: Database, change: Change) -> ProblemError:
         """Tell why no row was changed, by one more read: it is not there, or not as was demanded."""
-        document = await self.reader.get(database, change.id)
+        document = await self.reader.get(database, change.id, view_of(change))
         # Between the two statements it may even have become what was demanded; the change was refused all the same.
         return change.precondition.judge(document.state, document.version) or StaleVersionError("Version conflict.")
 
@@ -183,7 +226,9 @@ class Writer:
     def is_planned(self, action: Action) -> bool:
         """Tell whether a change goes the compiled way: no hook inside its transaction, and one table's columns to show."""
         kind = "update" if action == "replace" else action
-        return kind not in self.blueprint.service.transactional and (self._shown_whole or kind == "delete")
+        if kind in self.blueprint.service.transactional or not (self._shown_whole or kind == "delete"):
+            return False
+        return self._facts.deleted is None or kind not in {"delete", "restore"} or not children_of(self._facts.model)
 
     def check(self, values: Mapping[str, object]) -> None:
         """Refuse values that do not fit their columns, and those that have none.
@@ -199,36 +244,51 @@ class Writer:
             )
         fit_values(self._facts, values)
 
-    async def _commit(self, database: Database, action: Action, change: Change) -> list[Outcome]:
+    async def _commit(self, database: Database, kind: Kind, change: Change) -> list[Outcome]:
         """Bind the values into the plan of their shape and commit it: here the change becomes durable."""
-        stored = change.values if action == "delete" else self._facts.fill(change.values, new=action == "create")
+        stored = self._stored(kind, change.values)
         bound: dict[str, object] = {f"v_{key}": value for key, value in stored.items()}
         bound["id"] = change.id
         versions = None if change.precondition is UNCONDITIONAL else change.precondition.versions
         if versions is not None:
             (bound["expected"],) = versions
-        statements = self._plan(database, action, tuple(stored), versions is not None)
+        statements = self._plan(database, kind, tuple(stored), versions is not None)
         try:
             return await database.commit([statement.bind(bound) for statement in statements])
         except ForeignKeyError as error:
-            raise await self.located(database, error, action, change.values) from error
+            raise await self.located(database, error, change.action, change.values) from error
 
-    def _plan(
-        self, database: Database, action: Action, keys: tuple[str, ...], versioned: bool
-    ) -> list[CompiledStatement]:
-        shape = (database.driver_name, action, keys, versioned)
+    def _stored(self, kind: Kind, values: Mapping[str, object]) -> Mapping[str, object]:
+        """Give what goes into the columns, by attribute."""
+        match kind:
+            case "delete":
+                return {}
+            case "hide":
+                return self._facts.hidden(utc_now())
+            case "restore":
+                return self._facts.restored()
+        return self._facts.fill(values, new=kind == "create")
+
+    def _plan(self, database: Database, kind: Kind, keys: tuple[str, ...], versioned: bool) -> list[CompiledStatement]:
+        shape = (database.driver_name, kind, keys, versioned)
         found: Any = self._plans.get(shape)
         if found is None:
-            statements: list[Any] = self._make_plan(database.dialect.name, action, keys, versioned)
+            statements: list[Any] = self._make_plan(database.dialect.name, kind, keys, versioned)
             found = self._plans[shape] = [compile_statement(one, database.dialect) for one in statements]
         return found  # type: ignore[no-any-return]
 
-    def _make_plan(self, dialect: str, action: Action, keys: tuple[str, ...], versioned: bool) -> list[sa.Executable]:
-        if action == "delete":
-            return plan_delete(self._facts, dialect, versioned=versioned)
-        if action == "create":
-            return plan_insert(self._facts, self.selection, keys, dialect)
-        return plan_update(self._facts, self.selection, keys, dialect, versioned=versioned)
+    def _make_plan(self, dialect: str, kind: Kind, keys: tuple[str, ...], versioned: bool) -> list[sa.Executable]:
+        facts, read = self._facts, self.selection
+        match kind:
+            case "create":
+                return plan_insert(facts, read, keys, dialect)
+            case "update":
+                return plan_update(facts, read, keys, dialect, versioned=versioned)
+            case "hide":
+                return plan_hide(facts, keys, dialect, versioned=versioned)
+            case "restore":
+                return plan_restore(facts, read, keys, dialect, versioned=versioned)
+        return plan_delete(facts, dialect, versioned=versioned)
 
     async def _retried(self, database: Database, change: Change, work: Callable[[], Awaitable[Result]]) -> Result:
         """Do a whole transaction of hooks, and once more while others get in its way."""
@@ -254,26 +314,7 @@ class Writer:
             values: with which values.
             session: whose transaction is still open, if one is; another one might wait for it.
         """
-        if action == "delete":
-            return ForeignKeyError("Other rows still refer to this one; delete or change them first.")
-        if error.faults:
-            return error
-        async with database.session(read_only=True) if session is None else nullcontext(session) as reading:
-            faults = [
-                Fault("reference_missing", "No such row.", pointer=f"/{key}")
-                for key, value in values.items()
-                if value is not None and key in self._facts.columns and await self._dangles(reading, key, value)
-            ]
-        if not faults:
-            return error
-        named = " and ".join(f"'{(fault.pointer or '')[1:]}'" for fault in faults)
-        return ForeignKeyError(f"There is no row that {named} refers to.", faults=faults)
-
-    async def _dangles(self, session: AsyncSession, key: str, value: object) -> bool:
-        for reference in self._facts.columns[key].column.foreign_keys:
-            if await session.scalar(sa.select(reference.column).where(reference.column == value)) is None:
-                return True
-        return False
+        return await located(database, self._facts, error, None if action == "delete" else values, session)
 
     async def apply(self, unit: UnitOfWork, change: Change) -> Change:
         """Do one prepared change in a transaction of the caller's: its hooks and its statement, and no commit.
@@ -288,15 +329,7 @@ class Writer:
         Raises:
             ProblemError: whatever a hook raises, or a missing row; a database's own error comes as it is.
         """
-        attempt = self._begin(unit, change, dict(change.values))
-        if change.action == "create":
-            await self._create_in(attempt)
-        elif change.action == "delete":
-            await self._delete_in(attempt)
-        else:
-            await self._update_in(attempt)
-        await unit.session.flush()
-        return attempt
+        return await self._applier.apply(unit, change)
 
     async def finish(self, database: Database, attempt: Change) -> None:
         """Call the last hook of a change that was made, once its transaction is over."""
@@ -324,57 +357,3 @@ class Writer:
             attempt = await self.apply(unit, change)
             await unit.commit()
         await self.finish(database, attempt)
-
-    async def _create_in(self, attempt: Change) -> None:
-        service = self.blueprint.service
-        await service.before_create(attempt)
-        self.check(attempt.values)
-        stored = self._columns(self._facts.fill(attempt.values, new=True))
-        result: Any = await attempt.session.execute(sa.insert(self._facts.table).values(stored))
-        attempt.id = result.inserted_primary_key[0]
-        await service.after_create(attempt)
-
-    async def _update_in(self, attempt: Change) -> None:
-        service = self.blueprint.service
-        await self._load(attempt)
-        await service.before_update(attempt)
-        self.check(attempt.values)
-        await self._store(attempt)
-        await service.after_update(attempt)
-
-    async def _delete_in(self, attempt: Change) -> None:
-        service = self.blueprint.service
-        await self._load(attempt)
-        await service.before_delete(attempt)
-        await attempt.session.execute(sa.delete(self._facts.table).where(self._facts.identity.column == attempt.id))
-        await service.after_delete(attempt)
-
-    @staticmethod
-    def _begin(unit: UnitOfWork, change: Change, values: dict[str, Any]) -> Change:
-        """Give each try of a transaction its own copy, so that a repeated one starts from what the client sent."""
-        return replace(change, values=values, notes=dict(change.notes), _session=unit.session)
-
-    async def _load(self, attempt: Change) -> None:
-        """Lock the row as it is, and hold it to what the client demands of it: it stays so until the commit."""
-        attempt.row = await attempt.session.get(self._facts.model, attempt.id, with_for_update=True)
-        if attempt.row is None:
-            raise self.reader.missing(attempt.id)
-        if attempt.precondition is UNCONDITIONAL:
-            return
-        version = None if self._facts.version is None else getattr(attempt.row, self._facts.version.key)
-        state = str(version) if version is not None else (await self.reader.read_in(attempt.session, attempt.id)).state
-        if (refusal := attempt.precondition.judge(state, version)) is not None:
-            raise refusal
-
-    async def _store(self, attempt: Change) -> None:
-        if not attempt.values:
-            return
-        columns = self._columns(self._facts.fill(attempt.values, new=False))
-        if self._facts.version is not None:
-            columns[self._facts.version.column] = self._facts.version.column + 1
-        changed = sa.update(self._facts.table).where(self._facts.identity.column == attempt.id).values(columns)
-        await attempt.session.execute(changed)
-        await attempt.session.refresh(attempt.row)
-
-    def _columns(self, values: Mapping[str, object]) -> dict[Any, Any]:
-        return {self._facts.columns[key].column: value for key, value in values.items()}

@@ -1,0 +1,140 @@
+"""One change inside an open transaction: its hooks, the row under its lock, the statement; no commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from colonnade.database.unit_of_work import UnitOfWork
+from colonnade.models.clock import utc_now
+from colonnade.query.precondition import UNCONDITIONAL
+from colonnade.query.request import WHOLE, View
+from colonnade.services.blueprint import Blueprint
+from colonnade.services.family import delete_below, refuse_if_needed, restore_below
+from colonnade.services.hooks import Change
+from colonnade.services.reading import Reader
+
+GONE, ANY = View(deleted="only"), View(deleted="include")
+
+
+def view_of(change: Change) -> View:
+    """Tell among which rows the one of a change is looked for: those that are seen, unless it is restored or purged."""
+    if change.action == "restore":
+        return GONE
+    return ANY if change.permanent else WHOLE
+
+
+class Applier:
+    """Makes the changes of one resource in a transaction of the caller's.
+
+    Args:
+        blueprint: the resource.
+        reader: tells what is missing.
+        check: refuses values that do not fit.
+    """
+
+    def __init__(self, blueprint: Blueprint, reader: Reader, check: Callable[[Mapping[str, object]], None]) -> None:
+        self._service = blueprint.service
+        self._facts = blueprint.facts
+        self._reader = reader
+        self._check = check
+
+    async def apply(self, unit: UnitOfWork, change: Change) -> Change:
+        """Make one change, on a copy of it: a transaction that is tried again starts from what the client sent.
+
+        Returns:
+            The change as the hooks left it, with the row's id.
+        """
+        attempt = replace(change, values=dict(change.values), notes=dict(change.notes), _session=unit.session)
+        match change.action:
+            case "create":
+                await self._create(attempt)
+            case "delete":
+                await self._delete(attempt)
+            case "restore":
+                await self._restore(attempt)
+            case _:
+                await self._update(attempt)
+        await unit.session.flush()
+        return attempt
+
+    async def _create(self, attempt: Change) -> None:
+        await self._service.before_create(attempt)
+        self._check(attempt.values)
+        stored = self._columns(self._facts.fill(attempt.values, new=True))
+        result: Any = await attempt.session.execute(sa.insert(self._facts.table).values(stored))
+        attempt.id = result.inserted_primary_key[0]
+        await self._service.after_create(attempt)
+
+    async def _update(self, attempt: Change) -> None:
+        await self._load(attempt)
+        await self._service.before_update(attempt)
+        self._check(attempt.values)
+        if attempt.values:
+            await self._store(attempt, self._facts.fill(attempt.values, new=False))
+        await self._service.after_update(attempt)
+
+    async def _delete(self, attempt: Change) -> None:
+        await self._load(attempt)
+        await self._service.before_delete(attempt)
+        if self._facts.deleted is None or attempt.permanent:
+            await attempt.session.execute(sa.delete(self._facts.table).where(self._is_it(attempt)))
+        else:
+            await self._hide(attempt)
+        await self._service.after_delete(attempt)
+
+    async def _hide(self, attempt: Change) -> None:
+        model, now = self._facts.model, utc_now()
+        chosen = sa.select(self._facts.identity.column).where(self._is_it(attempt))
+        await refuse_if_needed(attempt.session, model, chosen)
+        await self._store(attempt, self._facts.hidden(now))
+        await delete_below(attempt.session, model, chosen, now)
+
+    async def _restore(self, attempt: Change) -> None:
+        await self._load(attempt)
+        await self._service.before_restore(attempt)
+        chosen = sa.select(self._facts.identity.column).where(self._is_it(attempt))
+        await restore_below(attempt.session, self._facts.model, chosen, attempt.row.deleted_at)
+        await self._store(attempt, self._facts.restored())
+        await self._service.after_restore(attempt)
+
+    async def _load(self, attempt: Change) -> None:
+        """Lock the row as it is, and hold it to what the client demands of it: it stays so until the commit."""
+        view = view_of(attempt)
+        row = await attempt.session.get(
+            self._facts.model, attempt.id, with_for_update=True, execution_options={"with_deleted": True}
+        )
+        if row is None or not self._is_seen(row, view):
+            raise self._reader.missing(attempt.id)
+        attempt.row = row
+        if attempt.precondition is UNCONDITIONAL:
+            return
+        version = None if self._facts.version is None else getattr(row, self._facts.version.key)
+        if version is not None:
+            state = str(version)
+        else:
+            state = (await self._reader.read_in(attempt.session, attempt.id, view)).state
+        if (refusal := attempt.precondition.judge(state, version)) is not None:
+            raise refusal
+
+    def _is_seen(self, row: Any, view: View) -> bool:
+        if self._facts.deleted is None or view.deleted == "include":
+            return True
+        return bool(row.is_deleted) == (view.deleted == "only")
+
+    def _is_it(self, attempt: Change) -> sa.ColumnElement[bool]:
+        chosen: sa.ColumnElement[bool] = self._facts.identity.column == attempt.id
+        return chosen
+
+    async def _store(self, attempt: Change, values: Mapping[str, object]) -> None:
+        columns = self._columns(values)
+        if self._facts.version is not None:
+            columns[self._facts.version.column] = self._facts.version.column + 1
+        await attempt.session.execute(sa.update(self._facts.table).where(self._is_it(attempt)).values(columns))
+        await attempt.session.refresh(attempt.row)
+
+    def _columns(self, values: Mapping[str, object]) -> dict[Any, Any]:
+        return {self._facts.columns[key].column: value for key, value in values.items()}

@@ -1,0 +1,142 @@
+"""What becomes of a row's children when it is deleted softly, by the rule that their foreign key declares.
+
+The children go in the parent's own transaction and at its own time, by which restoring the parent knows them again: one that
+was deleted by itself, earlier or later, stays deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase
+
+from colonnade.core.errors import DeclarationError, ForeignKeyError
+from colonnade.models.facts import ColumnFacts, TableFacts, read_facts
+from colonnade.models.mixins import Rule
+
+MAX_DEPTH = 10
+"""Generations that a deletion goes down; more, or a table below itself, is a mistake in the models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A table whose rows have something to say when their parent is deleted: its foreign key, and the rule."""
+
+    facts: TableFacts
+    link: ColumnFacts
+    rule: Rule
+
+
+@cache
+def children_of(model: type[DeclarativeBase]) -> tuple[Child, ...]:
+    """Find the tables that cascade from a model, or refuse its deletion.
+
+    Raises:
+        DeclarationError: a table that should cascade has no soft deletion itself.
+    """
+    table = read_facts(model).table
+    found = [child for mapper in model.registry.mappers for child in _children_in(mapper.class_, table)]
+    for child in found:
+        if child.rule == "cascade" and (child.facts.deleted is None or child.facts.table is table):
+            raise DeclarationError(
+                f"{child.facts.model.__name__}.{child.link.key}: to cascade, the class needs the mixin SoftDelete, and "
+                "another table than its parent's"
+            )
+    return tuple(sorted(found, key=lambda child: (child.facts.table.name, child.link.key)))
+
+
+def _children_in(model: type[DeclarativeBase], parent: sa.Table) -> Iterator[Child]:
+    mapper = sa.inspect(model)
+    for attribute in mapper.column_attrs:
+        column = attribute.columns[0]
+        rule: Rule = column.info.get("when_parent_deleted", "keep")
+        if rule != "keep" and any(key.column.table is parent for key in column.foreign_keys):
+            facts = read_facts(model)
+            yield Child(facts, facts.columns[attribute.key], rule)
+
+
+async def refuse_if_needed(
+    session: AsyncSession, model: type[DeclarativeBase], chosen: sa.Select[Any], depth: int = 0
+) -> None:
+    """Look for children, at any depth, that do not let their parent go.
+
+    Args:
+        session: of the change.
+        model: the parents'.
+        chosen: selects their ids.
+        depth: how far down they are.
+
+    Raises:
+        ForeignKeyError: CLN411, there is one.
+    """
+    _check_depth(model, depth)
+    for child in children_of(model):
+        found = sa.select(child.facts.identity.column).where(child.link.column.in_(chosen), *child.facts.visible())
+        if child.rule == "cascade":
+            await refuse_if_needed(session, child.facts.model, found, depth + 1)
+        elif (await session.execute(found.limit(1))).first() is not None:
+            raise ForeignKeyError("Other rows still refer to this one; delete or change them first.")
+
+
+async def delete_below(
+    session: AsyncSession, model: type[DeclarativeBase], chosen: sa.Select[Any], now: datetime
+) -> None:
+    """Delete softly what cascades from rows that were just deleted so.
+
+    Args:
+        session: of the change.
+        model: the parents'.
+        chosen: selects their ids.
+        now: the time of their deletion.
+    """
+    for child in _cascading(model):
+        facts, below = child.facts, child.link.column.in_(chosen)
+        await session.execute(
+            sa.update(facts.table).where(below, *facts.visible()).values(_stored(facts, facts.hidden(now)))
+        )
+        gone = sa.select(facts.identity.column).where(below, *_gone(facts, now))
+        await delete_below(session, facts.model, gone, now)
+
+
+async def restore_below(
+    session: AsyncSession, model: type[DeclarativeBase], chosen: sa.Select[Any], then: datetime
+) -> None:
+    """Bring back what was deleted together with rows, the lowest first.
+
+    Args:
+        session: of the change.
+        model: the parents'.
+        chosen: selects their ids.
+        then: the time of their deletion.
+    """
+    for child in _cascading(model):
+        facts = child.facts
+        gone = (child.link.column.in_(chosen), *_gone(facts, then))
+        await restore_below(session, facts.model, sa.select(facts.identity.column).where(*gone), then)
+        await session.execute(sa.update(facts.table).where(*gone).values(_stored(facts, facts.restored())))
+
+
+def _cascading(model: type[DeclarativeBase]) -> list[Child]:
+    return [child for child in children_of(model) if child.rule == "cascade"]
+
+
+def _gone(facts: TableFacts, when: datetime) -> list[sa.ColumnElement[bool]]:
+    return [*facts.visible("only"), facts.columns["deleted_at"].column == when]
+
+
+def _stored(facts: TableFacts, values: Mapping[str, object]) -> dict[Any, Any]:
+    stored: dict[Any, Any] = {facts.columns[key].column: value for key, value in values.items()}
+    if facts.version is not None:
+        stored[facts.version.column] = facts.version.column + 1
+    return stored
+
+
+def _check_depth(model: type[DeclarativeBase], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise DeclarationError(f"{model.__name__}: deletions cascade in a circle, or more than {MAX_DEPTH} tables deep")
