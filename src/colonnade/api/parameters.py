@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from colonnade.models.facts import ColumnFacts, Kind
+from colonnade.query.boolean import MAX_CONDITIONS, MAX_DEPTH
+from colonnade.query.filters import Filter
 from colonnade.query.operators import LISTS
 from colonnade.query.paging import MAX_OFFSET, MAX_PAGE
-from colonnade.query.parse import COUNTS, Filter, ListRules, ViewRules
+from colonnade.query.parse import COUNTS, ListRules, ViewRules
+from colonnade.query.search import MAX_SEARCH
 from colonnade.schemas.derive import TIME_PATTERN
 
 _TYPES: dict[Kind, dict[str, Any]] = {
@@ -74,7 +78,34 @@ def list_parameters(rules: ListRules) -> list[dict[str, Any]]:
             _query("sort_by", {"type": "string", "enum": sorts}, "One field to sort by"),
             _query("order", {"type": "string", "enum": ["desc", "asc"], "default": "desc"}, "Direction of `sort_by`"),
         ]
-    return fixed + view_parameters(rules.view) + [_filter(name, rule) for name, rule in rules.filters.items()]
+    filters = [_filter(name, rule) for name, rule in rules.filters.items()]
+    return [*fixed, *_trees(rules), *view_parameters(rules.view), *filters]
+
+
+def _trees(rules: ListRules) -> Iterator[dict[str, Any]]:
+    """Describe the boolean filter and the search, where there are any."""
+    if rules.search:
+        words = f"Text to look for in {', '.join(rules.search)}; literal, without regard to case"
+        yield _query("q", {"type": "string", "minLength": 1, "maxLength": MAX_SEARCH}, words)
+    if rules.filters:
+        groups = {"type": "array", "minItems": 1, "items": {"type": "object"}}
+        members = {"and": groups, "or": groups, "not": {"type": "object"}}
+        members |= {name: _member(rule) for name, rule in rules.filters.items()}
+        schema = {"type": "object", "minProperties": 1, "properties": members, "additionalProperties": False}
+        words = f"Filters joined by `and`, `or` and `not`, at most {MAX_DEPTH} deep and {MAX_CONDITIONS} in all"
+        example = ", ".join(f'{{"{name}": ...}}' for name in sorted(rules.filters)[:2])
+        yield {
+            "name": "filter",
+            "in": "query",
+            "required": False,
+            "content": {"application/json": {"schema": schema}},
+            "description": f'{words}, as JSON: `{{"or": [{example}]}}`',
+        }
+
+
+def _member(rule: Filter) -> dict[str, Any]:
+    schema = _schema(rule)
+    return schema if rule.operator not in LISTS else {"type": "array", "items": value_schema(rule.column)}
 
 
 def view_parameters(rules: ViewRules) -> list[dict[str, Any]]:
@@ -110,13 +141,13 @@ def _enums(column: ColumnFacts) -> Any:
 
 
 def _filter(name: str, rule: Filter) -> dict[str, Any]:
+    return _query(name, _schema(rule), f"`{rule.field}` {_MEANINGS[rule.operator]}")
+
+
+def _schema(rule: Filter) -> dict[str, Any]:
     if rule.operator == "isnull":
-        schema: dict[str, Any] = {"type": "boolean"}
-    elif rule.operator in LISTS:
-        schema = {"type": "string"}
-    else:
-        schema = value_schema(rule.column)
-    return _query(name, schema, f"`{rule.column.key}` {_MEANINGS[rule.operator]}")
+        return {"type": "boolean"}
+    return {"type": "string"} if rule.operator in LISTS else value_schema(rule.column)
 
 
 def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:

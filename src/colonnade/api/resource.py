@@ -31,10 +31,11 @@ from colonnade.api.preconditions import change_headers, read_headers
 from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.core.errors import DeclarationError
 from colonnade.database.database import Database
-from colonnade.models.facts import TableFacts, read_facts
+from colonnade.models.facts import Kind, TableFacts, read_facts
 from colonnade.models.idempotency import idempotency_keys
+from colonnade.query.filters import find_column, list_filters
 from colonnade.query.paging import MAX_PAGE
-from colonnade.query.parse import ListRules, ViewRules, list_filters
+from colonnade.query.parse import ListRules, ViewRules
 from colonnade.query.request import SortKey
 from colonnade.schemas.derive import derive_create, derive_response, derive_update, take_version
 from colonnade.services.blueprint import Blueprint
@@ -55,6 +56,8 @@ class Listing:
 
     Attributes:
         filters: fields that may be filtered by; each takes the operators of its type (`price`, `price__gte`, ...).
+            A relation's field too, at most two relations away: `category.name`.
+        search: text fields in which `q` is looked for, a relation's too.
         sorts: fields that may be sorted by.
         default_sort: comma list as in the query, e.g. `-created_at`; the primary key when empty.
         page_size: rows of a page when none is asked for.
@@ -64,6 +67,7 @@ class Listing:
     """
 
     filters: Sequence[str] = ()
+    search: Sequence[str] = ()
     sorts: Sequence[str] = ()
     default_sort: str = ""
     page_size: int = 10
@@ -286,9 +290,11 @@ def _function(operation: Operation, body: type[BaseModel] | None) -> Callable[..
 def _rules(blueprint: Blueprint, listing: Listing) -> ListRules:
     facts = blueprint.facts
     keys = [SortKey(item.removeprefix("-"), item.startswith("-")) for item in listing.default_sort.split(",") if item]
-    named = [*listing.filters, *listing.sorts, *(key.field for key in keys)]
+    named = [*listing.sorts, *(key.field for key in keys)]
     if unknown := [name for name in named if name not in facts.columns]:
         raise DeclarationError(f"{blueprint.label} has no column named: {', '.join(unknown)}")
+    if unsearchable := [name for name in listing.search if find_column(facts, name).kind is not Kind.TEXT]:
+        raise DeclarationError(f"{blueprint.label} can't search what is no text: {', '.join(unsearchable)}")
     for path in listing.includes:
         _check_include(blueprint, path)
     return ListRules(
@@ -297,6 +303,7 @@ def _rules(blueprint: Blueprint, listing: Listing) -> ListRules:
         sorts=frozenset(listing.sorts),
         default_sort=tuple(keys),
         page_size=listing.page_size,
+        search=tuple(listing.search),
     )
 
 

@@ -17,20 +17,17 @@ class Scope(NamedTuple):
 
     Attributes:
         table: whose rows are counted.
+        whole: every new row counts: nothing is asked of a row but, perhaps, that it is not deleted.
         columns: of that table, or of any by that name, which the conditions look at.
         others: further tables that the conditions look at.
         parents: tables whose deleted rows take rows of this one with them, or change them.
     """
 
     table: str
+    whole: bool
     columns: frozenset[str]
     others: frozenset[str]
     parents: frozenset[str]
-
-    @property
-    def whole(self) -> bool:
-        """Whether every row of the table counts."""
-        return not self.columns and not self.others
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +45,14 @@ class CountPlan:
     scope: Scope
 
 
-def plan_count(facts: TableFacts, conditions: list[sa.ColumnElement[bool]]) -> CountPlan:
-    """Plan the counting of a table's rows."""
+def plan_count(facts: TableFacts, conditions: list[sa.ColumnElement[bool]], *, whole: bool) -> CountPlan:
+    """Plan the counting of a table's rows.
+
+    Args:
+        facts: the table.
+        conditions: that a row has to meet.
+        whole: every new row meets them.
+    """
     table = facts.table
     columns = {element for condition in conditions for element in visitors.iterate(condition)}
     looked_at = [element for element in columns if isinstance(element, sa.Column)]
@@ -57,6 +60,7 @@ def plan_count(facts: TableFacts, conditions: list[sa.ColumnElement[bool]]) -> C
     tables |= {one.table for one in looked_at}
     scope = Scope(
         table.name,
+        whole,
         frozenset(one.name for one in looked_at),
         frozenset(one.name for one in tables if one is not table),
         frozenset(_parents(table, set())),

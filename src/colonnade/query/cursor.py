@@ -64,7 +64,7 @@ def _scope(facts: TableFacts, request: ReadRequest, keys: Sequence[OrderKey]) ->
     """Name the list: the table, what it is narrowed to in whatever sequence that was said, and its order."""
     narrowed = sorted(repr(condition) for condition in request.conditions)
     order = [(key.column.key, key.descending) for key in keys]
-    return f"cursor {facts.table.fullname} {narrowed} {order}".encode()
+    return f"cursor {facts.table.fullname} {request.view.deleted} {narrowed} {order}".encode()
 
 
 def _read(keys: Sequence[OrderKey], cursor: str, seal: Seal, scope: bytes) -> tuple[object, ...]:

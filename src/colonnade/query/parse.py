@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from colonnade.core.errors import MalformedQueryError
-from colonnade.models.facts import ColumnFacts, Kind, TableFacts
-from colonnade.query.operators import LISTS, OPERATORS_OF
+from colonnade.models.facts import ColumnFacts, Kind
+from colonnade.query.boolean import read_tree
+from colonnade.query.filters import Filter, read_condition
 from colonnade.query.paging import PAGING, read_paging
 from colonnade.query.refusals import refuse_parameter, refuse_unknown
-from colonnade.query.request import WHOLE, Condition, Count, ReadRequest, SortKey, View
+from colonnade.query.request import WHOLE, Condition, Count, Group, ReadRequest, SortKey, View
+from colonnade.query.search import read_search
 from colonnade.query.values import UnreadableError, read_value
 
 MAX_PARAMETERS = 100
 MAX_INCLUDES = 10
 
-_PART = re.compile(r",|\\[\\,]|\\|[^,\\]+")
 _VIEW = frozenset({"fields", "include"})
 _VIEW_OF_ALL = _VIEW | {"deleted"}
 COUNTS: tuple[Count, ...] = ("exact", "estimated", "none")
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One query parameter that filters: its column and operator."""
-
-    column: ColumnFacts
-    operator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +53,7 @@ class ListRules:
         filters: parameter name -> what it filters by; `role` and `role__eq` are two names of one filter.
         sorts: fields that may be sorted by.
         default_sort: the order when none is asked for.
+        search: fields in which `q` is looked for.
         page_size: rows of a page when none is asked for.
     """
 
@@ -69,23 +62,14 @@ class ListRules:
     sorts: frozenset[str]
     default_sort: tuple[SortKey, ...]
     page_size: int = 10
+    search: tuple[str, ...] = ()
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         own = PAGING | self.view.names | {"count", "sort", "sort_by", "order"}
-        object.__setattr__(self, "names", own | set(self.filters))
-
-
-def list_filters(facts: TableFacts, fields: Sequence[str]) -> dict[str, Filter]:
-    """Give every filter parameter of the fields: `price`, `price__gte`, ... by the kind of each column."""
-    found: dict[str, Filter] = {}
-    for name in fields:
-        column = facts.columns[name]
-        for operator in OPERATORS_OF[column.kind]:
-            found[f"{name}__{operator}"] = Filter(column, operator)
-        if "eq" in OPERATORS_OF[column.kind]:
-            found[name] = Filter(column, "eq")
-    return found
+        trees = {"filter"} if self.filters else set()
+        words = {"q"} if self.search else set()
+        object.__setattr__(self, "names", own | trees | words | set(self.filters))
 
 
 def parse_query(query: bytes) -> dict[str, str]:
@@ -133,9 +117,7 @@ def parse_list(query: bytes, rules: ListRules) -> ReadRequest:
         refuse_unknown(unknown)
     paging, walk = read_paging(found, rules.page_size)
     return ReadRequest(
-        conditions=tuple(
-            [_condition(name, text, rules.filters[name]) for name, text in found.items() if name in rules.filters]
-        ),
+        conditions=tuple(_conditions(found, rules)) if found else (),
         sort=_sort(found, rules),
         paging=paging,
         count=_count(found, "exact" if walk is None else "none"),
@@ -206,38 +188,17 @@ def read_switch(query: bytes, name: str, *, allowed: bool) -> bool:
     return bool(found) and _choice(found, name, ("false", "true")) == "true"
 
 
-def _condition(name: str, text: str, rule: Filter) -> Condition:
-    column, operator = rule.column, rule.operator
-    try:
-        if operator == "isnull":
-            values: tuple[object, ...] = (_truth(text),)
-        elif operator in LISTS:
-            values = tuple([read_value(column, item) for item in _split(text, *LISTS[operator])])
-        else:
-            values = (read_value(column, text),)
-    except UnreadableError as error:
-        refuse_parameter(name, error.code, error.message)
-    return Condition(column.key, operator, values)
-
-
-def _truth(text: str) -> bool:
-    if text not in {"true", "false", "1", "0"}:
-        raise UnreadableError("boolean_expected", "Expected true or false.")
-    return text in {"true", "1"}
-
-
-def _split(text: str, least: int, most: int) -> list[str]:
-    # Each part is a comma that separates, an escaped character, or any other.
-    items = [""]
-    for part in _PART.findall(text):
-        if part == ",":
-            items.append("")
-        else:
-            items[-1] += part[-1] if part in {"\\\\", "\\,"} else part
-    if not least <= len(items) <= most:
-        wanted = f"{least} values" if least == most else f"{least} to {most} values"
-        raise UnreadableError("list_length", f"Expected {wanted}, separated by commas.")
-    return items
+def _conditions(found: Mapping[str, str], rules: ListRules) -> Iterator[Condition | Group]:
+    for name, text in found.items():
+        if name in rules.filters:
+            try:
+                yield read_condition(rules.filters[name], text)
+            except UnreadableError as error:
+                refuse_parameter(name, error.code, error.message)
+    if "filter" in found:
+        yield read_tree(found["filter"], rules.filters)
+    if "q" in found:
+        yield read_search(found["q"], rules.search)
 
 
 def _sort(found: Mapping[str, str], rules: ListRules) -> tuple[SortKey, ...]:

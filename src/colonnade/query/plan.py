@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from colonnade.models.facts import ColumnFacts, Deleted, TableFacts
 from colonnade.query.count import CountPlan, plan_count
-from colonnade.query.operators import OPERATORS
 from colonnade.query.order import OrderKey, comes_after, order_by, order_keys
-from colonnade.query.request import Condition, ReadRequest
+from colonnade.query.predicates import predicates
+from colonnade.query.request import ReadRequest, leaves
 from colonnade.query.selection import Selection, select_for
 from colonnade.schemas.projection import Projection
 
@@ -85,7 +85,8 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
 
 def plan_total(facts: TableFacts, request: ReadRequest) -> CountPlan:
     """Plan the counting of all rows of a list; values are bound by `list_values`."""
-    return plan_count(facts, _conditions(facts, request))
+    whole = not request.conditions and request.view.deleted != "only"
+    return plan_count(facts, _conditions(facts, request), whole=whole)
 
 
 def _bound(name: str) -> sa.BindParameter[int]:
@@ -103,20 +104,11 @@ def list_values(request: ReadRequest) -> dict[str, object]:
     else:
         values = {"limit": paging.limit + 1}
         values |= {f"k{index}": value for index, value in enumerate(walk.after or ()) if value is not None}
-    for index, condition in enumerate(request.conditions):
+    for index, condition in enumerate(leaves(request.conditions)):
         for place, value in enumerate(condition.values):
             values[f"c{index}_{place}"] = value
     return values
 
 
 def _conditions(facts: TableFacts, request: ReadRequest) -> list[sa.ColumnElement[bool]]:
-    asked = [_condition(facts, index, condition) for index, condition in enumerate(request.conditions)]
-    return [*asked, *facts.visible(request.view.deleted)]
-
-
-def _condition(facts: TableFacts, index: int, condition: Condition) -> sa.ColumnElement[bool]:
-    column = facts.columns[condition.field].column
-    if condition.operator == "isnull":
-        return column.is_(None) if condition.values[0] else column.is_not(None)
-    bound = [sa.bindparam(f"c{index}_{place}", type_=column.type) for place in range(len(condition.values))]
-    return OPERATORS[condition.operator](column, bound)
+    return [*predicates(facts, request.conditions), *facts.visible(request.view.deleted)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -24,6 +25,32 @@ class Condition:
     def shape(self) -> tuple[str, str, object]:
         """All that decides the SQL text: not the values, but how many they are; `isnull` is itself a choice of text."""
         return self.field, self.operator, self.values[0] if self.operator == "isnull" else len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Conditions of which all have to hold (`and`), one of them (`or`), or not all of them (`not`)."""
+
+    operator: Literal["and", "or", "not"]
+    parts: tuple[Condition | Group, ...]
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """All that decides the SQL text."""
+        return self.operator, *[part.shape for part in self.parts]
+
+    def leaves(self) -> Iterator[Condition]:
+        """Give the conditions in their order."""
+        return leaves(self.parts)
+
+
+def leaves(conditions: Iterable[Condition | Group]) -> Iterator[Condition]:
+    """Give single conditions in their order, those inside groups too."""
+    for condition in conditions:
+        if isinstance(condition, Condition):
+            yield condition
+        else:
+            yield from leaves(condition.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +120,7 @@ WHOLE = View()
 class ReadRequest:
     """A request for a list, free of HTTP."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Condition | Group, ...]
     sort: tuple[SortKey, ...]
     paging: Paging
     count: Count

@@ -177,9 +177,10 @@ def _step(counted: int, scope: Scope, record: Record) -> int | None:
         return None  # it was made while the rows were counted, before or behind the count's back
     if kind == "settled" or (kind == "update" and not words & scope.columns):
         return 0
-    if kind not in {"insert", "delete"} or record.rows is None or not scope.whole:
-        return None
-    return record.rows if kind == "insert" else -record.rows
+    if kind == "insert":
+        return record.rows if scope.whole else None
+    # A row that is removed may have been a hidden one.
+    return -record.rows if kind == "delete" and record.rows and scope.whole and not scope.columns else None
 
 
 _TOTALS: WeakKeyDictionary[Database, Totals] = WeakKeyDictionary()

@@ -1,0 +1,56 @@
+"""From conditions to SQL: comparisons, groups of them, and comparisons with rows that a relation leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import Any
+
+import sqlalchemy as sa
+
+from colonnade.models.facts import TableFacts, read_facts
+from colonnade.query.operators import OPERATORS
+from colonnade.query.request import Condition, Group
+
+
+def predicates(facts: TableFacts, conditions: Iterable[Condition | Group]) -> list[sa.ColumnElement[bool]]:
+    """Write conditions; values are bound as `c0_0`, `c0_1`, ...: the number of the condition, then of its value.
+
+    Conditions are numbered as `leaves` gives them.
+    """
+    numbers = count()
+    return [_predicate(facts, condition, numbers) for condition in conditions]
+
+
+def _predicate(facts: TableFacts, condition: Condition | Group, numbers: Iterator[int]) -> sa.ColumnElement[bool]:
+    if isinstance(condition, Condition):
+        return _reach(facts, facts.table, condition.field.split("."), condition, next(numbers))
+    parts = [_predicate(facts, part, numbers) for part in condition.parts]
+    if condition.operator == "not":
+        # What compares with NULL is not true, and its contrary is: in SQL alone both would be neither.
+        return sa.and_(*parts).is_not(sa.true())
+    return sa.or_(*parts) if condition.operator == "or" else sa.and_(*parts)
+
+
+def _reach(
+    facts: TableFacts, table: sa.FromClause, path: list[str], condition: Condition, number: int
+) -> sa.ColumnElement[bool]:
+    """Compare a column, or ask whether a relation leads to a row, not deleted, whose column compares so."""
+    key, *rest = path
+    if not rest:
+        return _compare(table.c[facts.columns[key].column.key], condition, number)
+    relation = facts.relations[key]
+    target = read_facts(relation.target)
+    # The name tells the relation from others of the same condition's way, and of other conditions.
+    other = target.table.alias(f"f{number}_{len(rest)}_{key}")
+    joined = [table.c[str(local.key)] == other.c[str(remote.key)] for local, remote in relation.pairs]
+    found: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(other)
+    reached = _reach(target, other, rest, condition, number)
+    return found.where(*joined, *target.visible(table=other), reached).correlate(table).exists()
+
+
+def _compare(column: sa.ColumnElement[object], condition: Condition, number: int) -> sa.ColumnElement[bool]:
+    if condition.operator == "isnull":
+        return column.is_(None) if condition.values[0] else column.is_not(None)
+    bound = [sa.bindparam(f"c{number}_{place}", type_=column.type) for place in range(len(condition.values))]
+    return OPERATORS[condition.operator](column, bound)
