@@ -40,9 +40,9 @@ def _beyond_words(method: str, path: str) -> list[Any]:
     """Give the checks that ask more of JSON Schema than it can say.
 
     A list's grammar: what a comma list holds, which paging words go together. Of bulk routes: that no two items are of one
-    row, what a filter may name, and that an item that does not fit is told inside of a 207.
+    row, what a filter may name, that an item that does not fit is told inside of a 207. Of a batch: which paths there are.
     """
-    if "/bulk" in path:
+    if "/bulk" in path or path.endswith("/batch"):
         return [positive_data_acceptance, negative_data_rejection]
     return [positive_data_acceptance] if method == "get" else []
 

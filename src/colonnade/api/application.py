@@ -14,6 +14,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from colonnade.api.batch_route import batch_router
 from colonnade.api.docs_pages import add_docs_pages
 from colonnade.api.error_pages import add_error_pages
 from colonnade.api.health import ReadinessCheck, health_router
@@ -128,6 +129,8 @@ def _include(app: FastAPI, prefix: str, parts: Sequence[Resource | APIRouter], *
             name = getattr(part, "__name__", repr(part))
             raise DeclarationError(f"{name} is neither a Resource nor a router; give Resource({name})")
         app.include_router(router, prefix=prefix, include_in_schema=shown)
+    keys = next((part.keys for part in parts if isinstance(part, Resource) and part.keys is not None), None)
+    app.include_router(batch_router(keys), prefix=prefix, include_in_schema=shown)
 
 
 def _lifespan(database: Database, settings: Settings, own: Lifespan | None) -> Lifespan:

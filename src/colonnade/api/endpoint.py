@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,6 +18,7 @@ class Endpoint:
 
     Attributes:
         status: of an answer that says it was done; by the method when None.
+        also: further refusals, by status.
         partly: what is answered with 207, where a request may be done in parts.
     """
 
@@ -28,6 +30,7 @@ class Endpoint:
     body: type[BaseModel] | None = None
     status: int | None = None
     partly: type[BaseModel] | None = None
+    also: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def success(self) -> int:
@@ -44,6 +47,7 @@ class Endpoint:
             told[404] = "No such row"
         if "{id}" in self.path and self.method != "GET":
             told[412] = "The row is not as `If-Match` demands"
+        told |= self.also
         if getattr(self.operation, "demands", False):
             told[428] = "The resource wants a precondition"
         found: dict[int | str, dict[str, Any]] = {

@@ -59,6 +59,7 @@ def problem_response(error: ProblemError, scope: Scope) -> tuple[int, RawHeaders
         "instance": quote(scope.get("path", ""), errors="replace")[:MAX_INSTANCE],
         "code": error.code,
     }
+    document |= error.members
     if request_id := scope.get("state", {}).get("request_id"):
         document["request_id"] = request_id
     if error.faults:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi import APIRouter
 from fastapi.params import Depends as DependsMarker
 from pydantic import BaseModel, create_model
 from sqlalchemy.orm import DeclarativeBase
 
 from colonnade.api.bulk_endpoints import atomic_parameter, bulk_endpoints
 from colonnade.api.endpoint import Endpoint
-from colonnade.api.idempotency import Idempotent, key_header
+from colonnade.api.endpoint_route import add_route
 from colonnade.api.operations import (
     CreateRow,
     DeleteRow,
     GetRow,
     ListRows,
-    Operation,
     ReplaceRow,
     Replacing,
     RestoreRow,
@@ -28,9 +27,7 @@ from colonnade.api.operations import (
 )
 from colonnade.api.parameters import id_parameter, list_parameters, permanent_parameter, view_parameters
 from colonnade.api.preconditions import change_headers, read_headers
-from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.core.errors import DeclarationError
-from colonnade.database.database import Database
 from colonnade.models.facts import Kind, TableFacts, read_facts
 from colonnade.models.idempotency import idempotency_keys
 from colonnade.query.filters import find_column, list_filters
@@ -153,7 +150,7 @@ class Resource:
         self.reader = Reader(self.blueprint)
         self.writer = Writer(self.blueprint, self.reader)
         self.bulk = BulkWriter(self.writer, self.reader)
-        self._keys = IdempotencyKeys(idempotency_keys(facts.table.metadata)) if routes.idempotent else None
+        self.keys = IdempotencyKeys(idempotency_keys(facts.table.metadata)) if routes.idempotent else None
         self.router = APIRouter(
             prefix=f"/{self.path}",
             tags=list(routes.tags or [self.path]),
@@ -215,27 +212,7 @@ class Resource:
                 parameters.append(permanent_parameter())
         elif endpoint.partly is not None:
             parameters.append(atomic_parameter())
-        operation = endpoint.operation
-        if self._keys is not None and endpoint.method in {"POST", "PATCH"}:
-            operation = Idempotent(operation, self._keys)
-            parameters.append(key_header())
-        place = endpoint.path.replace("/", "_").replace("{id}", "one")
-        self.router.add_api_route(
-            endpoint.path,
-            _function(operation, endpoint.body),
-            methods=[endpoint.method],
-            status_code=endpoint.success,
-            response_model=endpoint.shown,
-            summary=endpoint.summary,
-            description=(type(endpoint.operation).__call__.__doc__ or "").strip(),
-            name=f"{endpoint.method.lower()}_{self.blueprint.plural}{place}",
-            responses=endpoint.answers(),
-            openapi_extra={"parameters": parameters},
-            route_class_override=ResourceRoute,
-        )
-        route = self.router.routes[-1]
-        assert isinstance(route, ResourceRoute)  # it was just added as one
-        route.operation, route.body_schema = operation, endpoint.body
+        add_route(self.router, endpoint, self.blueprint.plural, parameters, self.keys)
 
 
 def _check_declaration(schemas: object, listing: Listing | None, routes: Routes) -> None:
@@ -265,26 +242,6 @@ def _complete(given: Schemas, facts: TableFacts) -> tuple[type[BaseModel], type[
         given.update or derive_update(facts),
         given.response or derive_response(facts),
     )
-
-
-def _function(operation: Operation, body: type[BaseModel] | None) -> Callable[..., Any]:
-    """Make the endpoint of FastAPI's ordinary way; its signature also tells OpenAPI of the body."""
-    if body is None:
-
-        async def endpoint(request: Request, database: Annotated[Database, Depends(get_database)]) -> Response:
-            return await run_operation(operation, request, database)
-
-        return endpoint
-
-    async def endpoint_with_body(
-        request: Request, database: Annotated[Database, Depends(get_database)], body: Any
-    ) -> Response:
-        return await run_operation(operation, request, database)
-
-    endpoint_with_body.__annotations__.update(
-        request=Request, database=Annotated[Database, Depends(get_database)], body=Annotated[body, Body()]
-    )
-    return endpoint_with_body
 
 
 def _rules(blueprint: Blueprint, listing: Listing) -> ListRules:

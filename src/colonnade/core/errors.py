@@ -87,6 +87,9 @@ class ProblemError(ColonnadeError):
         detail: what happened, in one or two sentences.
         faults: the single things that are wrong, each with its place.
         headers: further response headers, e.g. `Allow` or `Retry-After`.
+
+    Attributes:
+        members: further members of the document (RFC 9457 §3.2).
     """
 
     code: ClassVar[str]
@@ -102,6 +105,7 @@ class ProblemError(ColonnadeError):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.faults = tuple(faults)
+        self.members: dict[str, str] = {}
         self.headers = dict(headers or {})
         self.detail = " ".join(part for part in (detail or self.title + ".", self.hint) if part)
         super().__init__(self.detail)

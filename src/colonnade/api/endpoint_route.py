@@ -1,0 +1,75 @@
+"""Telling FastAPI of an endpoint: the route, its function on the ordinary way, and what OpenAPI says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Request, Response
+from pydantic import BaseModel
+
+from colonnade.api.endpoint import Endpoint
+from colonnade.api.idempotency import Idempotent, key_header
+from colonnade.api.operations import Operation
+from colonnade.api.route import ResourceRoute, get_database, run_operation
+from colonnade.database.database import Database
+from colonnade.services.idempotency import IdempotencyKeys
+
+
+def add_route(
+    router: APIRouter,
+    endpoint: Endpoint,
+    name: str,
+    parameters: Sequence[dict[str, Any]],
+    keys: IdempotencyKeys | None,
+) -> None:
+    """Add an endpoint to a router.
+
+    Args:
+        router: of the resource.
+        endpoint: what is done there.
+        name: of the resource, for the route's own.
+        parameters: as OpenAPI describes them.
+        keys: where the answers to POST and PATCH with an `Idempotency-Key` are kept; None when they take none.
+    """
+    operation, described = endpoint.operation, list(parameters)
+    if keys is not None and endpoint.method in {"POST", "PATCH"}:
+        operation = Idempotent(operation, keys)
+        described.append(key_header())
+    place = endpoint.path.replace("/", "_").replace("{id}", "one")
+    router.add_api_route(
+        endpoint.path,
+        _function(operation, endpoint.body),
+        methods=[endpoint.method],
+        status_code=endpoint.success,
+        response_model=endpoint.shown,
+        summary=endpoint.summary,
+        description=(type(endpoint.operation).__call__.__doc__ or "").strip(),
+        name=f"{endpoint.method.lower()}_{name}{place}",
+        responses=endpoint.answers(),
+        openapi_extra={"parameters": described},
+        route_class_override=ResourceRoute,
+    )
+    route = router.routes[-1]
+    assert isinstance(route, ResourceRoute)  # it was just added as one
+    route.operation, route.body_schema = operation, endpoint.body
+
+
+def _function(operation: Operation, body: type[BaseModel] | None) -> Callable[..., Any]:
+    """Make the endpoint of FastAPI's ordinary way; its signature also tells OpenAPI of the body."""
+    if body is None:
+
+        async def endpoint(request: Request, database: Annotated[Database, Depends(get_database)]) -> Response:
+            return await run_operation(operation, request, database)
+
+        return endpoint
+
+    async def endpoint_with_body(
+        request: Request, database: Annotated[Database, Depends(get_database)], body: Any
+    ) -> Response:
+        return await run_operation(operation, request, database)
+
+    endpoint_with_body.__annotations__.update(
+        request=Request, database=Annotated[Database, Depends(get_database)], body=Annotated[body, Body()]
+    )
+    return endpoint_with_body
