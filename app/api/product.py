@@ -12,6 +12,7 @@ products = Resource(
         filters=["name", "price", "quantity", "category_id"],
         sorts=["id", "name", "price", "quantity", "created_at"],
         includes={"category": CategoryBrief},
+        deleted=True,
     ),
-    routes=Routes(replace="partial"),
+    routes=Routes(replace="partial", permanent_delete=True),
 )

@@ -14,7 +14,8 @@ users = Resource(
         filters=["role", "is_active"],
         sorts=["id", "created_at", "username"],
         includes={"profile": UserProfileResponse},
+        deleted=True,
     ),
     service=UserService(),
-    routes=Routes(parts={"posts": (posts, "user_id")}),
+    routes=Routes(parts={"posts": (posts, "user_id")}, permanent_delete=True),
 )

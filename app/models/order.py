@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from colonnade import Base, ExactDecimal, IntegerId, Timestamps, Versioned
+from colonnade import Base, ExactDecimal, IntegerId, Timestamps, Versioned, when_parent_deleted
 
 if TYPE_CHECKING:
     from app.models.product import Product
@@ -33,7 +33,9 @@ class Order(IntegerId, Timestamps, Versioned, Base):
     __tablename__ = "orders"
     __table_args__ = (Index(None, "created_at"), Index(None, "status", "created_at"))
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), index=True)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("users.id", ondelete="RESTRICT"), index=True, info=when_parent_deleted("refuse")
+    )
     status: Mapped[OrderStatus] = mapped_column(default=OrderStatus.PENDING)
     total: Mapped[Decimal] = mapped_column(ExactDecimal(18, 2), index=True, info=SERVER_OWNED)
 
@@ -52,7 +54,9 @@ class OrderLine(IntegerId, Base):
     )
 
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
-    product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="RESTRICT"), index=True)
+    product_id: Mapped[int] = mapped_column(
+        ForeignKey("products.id", ondelete="RESTRICT"), index=True, info=when_parent_deleted("refuse")
+    )
     quantity: Mapped[int]
     unit_price: Mapped[Decimal] = mapped_column(ExactDecimal(10, 2))
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from colonnade import Base, ExactDecimal, IntegerId, Timestamps, Versioned
+from colonnade import Base, ExactDecimal, IntegerId, SoftDelete, Timestamps, Versioned
 
 if TYPE_CHECKING:
     from app.models.category import Category
 
 
-class Product(IntegerId, Timestamps, Versioned, Base):
+class Product(IntegerId, Timestamps, Versioned, SoftDelete, Base):
     """Something to sell. `quantity` is the stock; orders take from it, and the CHECK is their last line of defence."""
 
     __tablename__ = "products"

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from colonnade import Base, IntegerId, Timestamps, Versioned
+from colonnade import Base, IntegerId, SoftDelete, Timestamps, Versioned, unique_among_alive
 
 
 class UserRole(enum.StrEnum):
@@ -19,18 +19,20 @@ class UserRole(enum.StrEnum):
     ADMIN = "admin"
 
 
-class User(IntegerId, Timestamps, Versioned, Base):
-    """A person with an account."""
+class User(IntegerId, Timestamps, Versioned, SoftDelete, Base):
+    """A person with an account; whoever left may come back, or somebody else with the same address."""
 
     __tablename__ = "users"
     __table_args__ = (
+        unique_among_alive("email"),
+        unique_among_alive("username"),
         Index(None, "created_at"),
         # Reads off one role, newest first; `role` or `is_active` alone would tell too few rows apart.
         Index(None, "role", "created_at"),
     )
 
-    email: Mapped[str] = mapped_column(String(254), unique=True, index=True)
-    username: Mapped[str] = mapped_column(String(50), unique=True, index=True)
+    email: Mapped[str] = mapped_column(String(254))
+    username: Mapped[str] = mapped_column(String(50))
     full_name: Mapped[str | None] = mapped_column(String(100))
     bio: Mapped[str | None] = mapped_column(String(500))
     role: Mapped[UserRole] = mapped_column(default=UserRole.USER)

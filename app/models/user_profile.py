@@ -8,18 +8,29 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from colonnade import Base, IntegerId, Timestamps, Versioned
+from colonnade import (
+    Base,
+    IntegerId,
+    SoftDelete,
+    Timestamps,
+    Versioned,
+    unique_among_alive,
+    when_parent_deleted,
+)
 
 if TYPE_CHECKING:
     from app.models.user import User
 
 
-class UserProfile(IntegerId, Timestamps, Versioned, Base):
-    """The profile of one user; it goes with the user."""
+class UserProfile(IntegerId, Timestamps, Versioned, SoftDelete, Base):
+    """The profile of one user; it goes with the user, and comes back with it."""
 
     __tablename__ = "user_profiles"
+    __table_args__ = (unique_among_alive("user_id"),)
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True, index=True)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), info=when_parent_deleted("cascade")
+    )
     bio: Mapped[str | None] = mapped_column(String(2000))
     website: Mapped[str | None] = mapped_column(String(300))
     location: Mapped[str | None] = mapped_column(String(100))

@@ -47,3 +47,5 @@ class ProductResponse(Row):
     version: int = Field(description="Goes up by one with every change, orders included.", examples=[1])
     created_at: datetime
     updated_at: datetime
+    is_deleted: bool = Field(description="Shown with `deleted=include` or `deleted=only`, hidden otherwise.")
+    deleted_at: datetime | None

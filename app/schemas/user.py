@@ -59,6 +59,8 @@ class UserResponse(Row):
     last_login_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    is_deleted: bool = Field(description="Shown with `deleted=include` or `deleted=only`, hidden otherwise.")
+    deleted_at: datetime | None
 
 
 class UserBrief(Row):

@@ -15,6 +15,8 @@ from colonnade.services.document import Document
 # One element of a list (RFC 9110 §5.6.1, §8.8.3), empty ones too, and the comma that ends it.
 _ELEMENT = re.compile(r'(?:[ \t]*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*|[ \t]*)(?:,|\Z)')
 
+_NAMES = (b"if-match", b"if-none-match")
+
 
 def read_precondition(scope: Scope, version: int | None = None) -> Precondition:
     """Read what a request demands of the row that it is about.
@@ -26,20 +28,24 @@ def read_precondition(scope: Scope, version: int | None = None) -> Precondition:
     Raises:
         MalformedHeaderError: CLN102, a header that is not a list of entity tags.
     """
-    match: bytes | None = None
-    none_match: bytes | None = None
-    for name, value in scope["headers"]:
-        if name == b"if-match":
-            match = value if match is None else match + b"," + value
-        elif name == b"if-none-match":
-            none_match = value if none_match is None else none_match + b"," + value
-    if match is None and none_match is None and version is None:
+    found = _sent(scope)
+    if not found and version is None:
         return UNCONDITIONAL
+    match, none_match = (found.get(name) for name in _NAMES)
     return Precondition(
         None if match is None else parse_tags("If-Match", match),
         None if none_match is None else parse_tags("If-None-Match", none_match),
         version,
     )
+
+
+def _sent(scope: Scope) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _NAMES:
+            # Two lines of one list are one list (RFC 9110 §5.3).
+            found[name] = found[name] + b"," + value if name in found else value
+    return found
 
 
 def parse_tags(header: str, value: bytes) -> EntityTags:
