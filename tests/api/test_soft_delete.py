@@ -156,7 +156,7 @@ async def client(database_url: str, service: Service) -> AsyncIterator[httpx.Asy
         ships,
         Resource(Boat, listing=Listing(deleted=True), service=service, routes=routes),
         Resource(Debt),
-        Resource(Song, listing=Listing(includes={"captain": Brief})),
+        Resource(Song, listing=Listing(filters=["captain.name"], includes={"captain": Brief})),
     ]
     database = Database(database_url, metadata=Shore.metadata)
     app = create_app(resources, database=database, settings=Settings(env="test", _env_file=None))
@@ -350,6 +350,28 @@ async def test_a_child_may_stay(client: httpx.AsyncClient) -> None:
     song = await new(client, "songs", captain_id=ahab["id"])
     await delete(client, f"captains/{ahab['id']}")
     assert (await client.get(f"songs/{song['id']}")).json() == song
+
+
+async def test_bulk_changes_keep_to_what_is_seen(client: httpx.AsyncClient) -> None:
+    """S52, S72, S74: a bulk deletion is soft, and a bulk change finds no deleted row, by id or by filter."""
+    for name in ("Ahab", "Hook", "Nemo"):
+        await new(client, "captains", name=name)
+    answer = await client.post("captains/bulk-delete", json={"ids": [1, 2]})
+    assert (answer.status_code, answer.json()["affected"]) == (200, 2)
+    assert await names(client, "captains?deleted=only&sort=name") == (["Ahab", "Hook"], 2)
+    problem(await client.patch("captains/bulk", json={"ids": [1, 3], "set": {"rank": 2}}), 404)
+    answer = await client.patch("captains/bulk", json={"filter": {"rank": 1}, "max_affected": 5, "set": {"rank": 2}})
+    assert [row["name"] for row in answer.json()["captains"]] == ["Nemo"]
+    assert (await client.post("captains/1/restore")).json()["rank"] == 1
+
+
+async def test_a_filter_through_a_relation_finds_no_deleted_row(client: httpx.AsyncClient) -> None:
+    """S74, S80: a row is not found by what its deleted parent was."""
+    ahab = await new(client, "captains", name="Ahab")
+    await new(client, "songs", captain_id=ahab["id"])
+    assert (await client.get("songs?captain.name=Ahab")).json()["total"] == 1
+    await delete(client, f"captains/{ahab['id']}")
+    assert (await client.get("songs?captain.name=Ahab")).json()["total"] == 0
 
 
 @pytest.mark.databases("sqlite-memory")
