@@ -7,6 +7,8 @@ client's own with the paging exchanged, so that filters, order and view stay wha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from string import ascii_letters, digits
 from urllib.parse import quote, unquote_to_bytes
 
 from starlette.types import Scope
@@ -18,6 +20,7 @@ from colonnade.services.page import Page
 _PAGING = frozenset(name.encode() for name in PAGING)
 _SAFE = "!$&'()*+,-./:;=?@_~%"
 """What may stand in a query as it is (RFC 3986 §3.4); all else, `>` above all, is escaped."""
+_PLAIN = (ascii_letters + digits + _SAFE).encode()
 
 
 def link_header(scope: Scope, request: ReadRequest, page: Page) -> tuple[bytes, bytes]:
@@ -25,15 +28,27 @@ def link_header(scope: Scope, request: ReadRequest, page: Page) -> tuple[bytes, 
 
     Without a total, a page that is full has a next one, which may turn out to be empty.
     """
-    kept = b"&".join([part for part in scope["query_string"].split(b"&") if part and not _is_paging(part)])
-    start = quote(scope["path"]) + "?" + (quote(kept, _SAFE) + "&" if kept else "")
+    start = f"<{_quoted_path(scope['path'])}?{_kept(scope['query_string'])}"
     parts = _walk(request, page) if request.walk is not None else _places(request.paging, page)
-    return b"link", ", ".join([f'<{start}{query}>; rel="{relation}"' for relation, query in parts]).encode()
+    return b"link", ", ".join([f'{start}{query}>; rel="{relation}"' for relation, query in parts]).encode()
 
 
-def _is_paging(part: bytes) -> bool:
-    name = part.partition(b"=")[0]
-    return (unquote_to_bytes(name) if b"%" in name else name) in _PAGING
+@lru_cache(maxsize=1024)
+def _quoted_path(path: str) -> str:
+    return quote(path)
+
+
+def _kept(query: bytes) -> str:
+    """Give the client's own query without its paging, ready for something to stand behind it."""
+    if b"%" in query:
+        parts = [part for part in query.split(b"&") if unquote_to_bytes(part.partition(b"=")[0]) not in _PAGING]
+    else:
+        parts = [part for part in query.split(b"&") if part.partition(b"=")[0] not in _PAGING]
+    kept = b"&".join([part for part in parts if part])
+    if not kept:
+        return ""
+    # Nearly every query is plain; `quote` takes its time to find that out.
+    return (quote(kept, _SAFE) if kept.translate(None, _PLAIN) else kept.decode()) + "&"
 
 
 def _walk(request: ReadRequest, page: Page) -> Iterator[tuple[str, str]]:
@@ -43,18 +58,19 @@ def _walk(request: ReadRequest, page: Page) -> Iterator[tuple[str, str]]:
         yield "next", f"cursor={page.next_cursor}&limit={limit}"
 
 
-def _places(paging: Paging, page: Page) -> Iterator[tuple[str, str]]:
+def _places(paging: Paging, page: Page) -> list[tuple[str, str]]:
     offset, limit, total = paging.offset, paging.limit, page.total
     last = None if total is None else _last(offset, limit, total)
-    yield "first", _place(paging, 0)
+    found = [("first", _place(paging, 0))]
     if offset:
         before = max(offset - limit, 0)
-        yield "prev", _place(paging, before if last is None else min(before, last))
+        found.append(("prev", _place(paging, before if last is None else min(before, last))))
     more = page.found == limit if last is None else offset < last
     if more and offset + limit <= MAX_OFFSET:
-        yield "next", _place(paging, offset + limit)
+        found.append(("next", _place(paging, offset + limit)))
     if last is not None and last <= MAX_OFFSET:
-        yield "last", _place(paging, last)
+        found.append(("last", _place(paging, last)))
+    return found
 
 
 def _last(offset: int, limit: int, total: int) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from colonnade.database.changes import Record
+from colonnade.database.changes import Effect, Record
 from colonnade.database.database import Database
 from colonnade.query.compile import Statement
 from colonnade.query.count import Scope
@@ -169,18 +169,31 @@ def _carried(known: _Total, scope: Scope, records: Iterable[Record]) -> int | No
 
 def _step(counted: int, scope: Scope, record: Record) -> int | None:
     """Tell by how much a change moves a total; None when that can't be told."""
-    kind, table, words = record.effect
-    if table != scope.table:
-        reached = not table or table in scope.others or (kind == "delete" and table in scope.parents)
-        return None if reached else 0
+    effect = record.effect
+    if effect.table != scope.table:
+        return None if _reaches(scope, effect) else 0
     if record.began < counted:
         return None  # it was made while the rows were counted, before or behind the count's back
-    if kind == "settled" or (kind == "update" and not words & scope.columns):
+    if effect.kind == "settled" or (effect.kind == "update" and not effect.words & scope.columns):
         return 0
-    if kind == "insert":
-        return record.rows if scope.whole else None
-    # A row that is removed may have been a hidden one.
-    return -record.rows if kind == "delete" and record.rows and scope.whole and not scope.columns else None
+    return _moved(scope, effect, record.rows)
+
+
+def _moved(scope: Scope, effect: Effect, rows: int | None) -> int | None:
+    """Tell how many rows an insert or a removal brings or takes, where every row counts."""
+    if not scope.whole or rows is None:
+        return None
+    if effect.kind == "insert":
+        return rows
+    # What is removed may have been hidden before.
+    return -rows if effect.kind == "delete" and not scope.columns else None
+
+
+def _reaches(scope: Scope, effect: Effect) -> bool:
+    """Whether a change of another table, or of nobody knows which, may move the total."""
+    if effect.kind == "delete" and effect.table in scope.parents:
+        return True
+    return not effect.table or effect.table in scope.others
 
 
 _TOTALS: WeakKeyDictionary[Database, Totals] = WeakKeyDictionary()
