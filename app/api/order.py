@@ -15,5 +15,6 @@ orders = Resource(
         includes={"user": UserBrief},
     ),
     service=OrderService(),
-    routes=Routes(methods=("list", "create", "get", "update")),
+    # A phone that loses its network sends an order again; with a key it is one order all the same.
+    routes=Routes(methods=("list", "create", "get", "update"), idempotent=True),
 )

@@ -6,5 +6,9 @@ from app.models.post import Post
 from app.models.product import Product
 from app.models.user import User, UserRole
 from app.models.user_profile import UserProfile
+from colonnade import Base, idempotency_keys
 
 __all__ = ["Category", "Order", "OrderLine", "OrderStatus", "Post", "Product", "User", "UserProfile", "UserRole"]
+
+# The library's own table, in which the answers to requests with an Idempotency-Key are kept.
+idempotency_keys(Base.metadata)

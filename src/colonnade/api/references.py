@@ -42,20 +42,25 @@ def resolve_path(path: str, results: Mapping[str, Any], at: str) -> str:
     return _IN_PATH.sub(lambda found: quote(str(_look_up(found[1], results, at)), safe=""), path)
 
 
+_NOTHING = object()
+
+
 def _look_up(reference: object, results: Mapping[str, Any], at: str) -> Any:
     operation, *members = reference.split(".") if isinstance(reference, str) else [""]
-    found: Any = results.get(operation)
+    found: Any = results.get(operation, _NOTHING) if members else _NOTHING
     for member in members:
-        if isinstance(found, list) and member.isascii() and member.isdigit() and int(member) < len(found):
-            found = found[int(member)]
-        elif isinstance(found, dict) and member in found:
-            found = found[member]
-        else:
-            found = None
-            break
-    if operation not in results or not members or found is None:
+        found = _member(found, member)
+    if found is _NOTHING:
         fault = Fault(
             "reference_unknown", "Expected '<id of an earlier operation>.<member of its result>'.", pointer=at
         )
         raise InvalidBodyError("A reference leads nowhere.", faults=[fault])
     return found
+
+
+def _member(value: Any, name: str) -> Any:
+    """Give a member of an object by its key, or of a list by its index."""
+    if isinstance(value, dict):
+        return value.get(name, _NOTHING)
+    is_index = isinstance(value, list) and name.isascii() and name.isdigit()
+    return value[int(name)] if is_index and int(name) < len(value) else _NOTHING
