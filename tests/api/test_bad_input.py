@@ -308,7 +308,7 @@ UNFIT_VALUES: list[tuple[str, str]] = [
     ("publisher_id", '"1"'),
     ("publisher_id", "1"),
     ("id", "5"),
-    ("version", "5"),
+    ("version", '"5"'),
     ("created_at", '"2026-01-01T00:00:00Z"'),
     ("updated_at", "null"),
     ("description", '"by its name in the database"'),

@@ -61,12 +61,16 @@ def test_no_request_surprises(document: BaseSchema, method: str, path: str, mode
     )
     @given(document[path][method].as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
-        if isinstance(case.body, dict) and not -LIMIT <= case.body.get("sold", 0) < LIMIT:
+        sold = case.body.get("sold", 0) if isinstance(case.body, dict) else 0
+        if isinstance(sold, int) and not -LIMIT <= sold < LIMIT:
             return  # schemathesis reckons the largest number of 64 bits in doubles
         if "\\u0000" in json.dumps(case.body, default=str):
             return  # no JSON Schema says what text a database stores
         if "fields" in (case.query or {}):
             return  # the document shows whole rows; what a view leaves out stands there as required
-        case.call_and_validate(excluded_checks=_beyond_words(method, path))
+        beyond = _beyond_words(method, path)
+        if "If-Match" in (case.headers or {}):  # a tag that the row does not have is 412, and no document knows the tag
+            beyond.append(positive_data_acceptance)
+        case.call_and_validate(excluded_checks=beyond)
 
     ask()

@@ -61,5 +61,5 @@ class Endpoint:
 
 
 _OF_READS = {400: "A query that can't be read"}
-_OF_WRITES = {409: "Refused by the rows that are stored"}
-_OF_BODIES = {400: "A body that can't be read", 413: "The body is too large", 415: "The body is not JSON"}
+_OF_WRITES = {400: "A body or header that can't be read", 409: "Refused by the rows that are stored"}
+_OF_BODIES = {413: "The body is too large", 415: "The body is not JSON"}

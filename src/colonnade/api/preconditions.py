@@ -90,6 +90,11 @@ def conditional_reply(document: Document, precondition: Precondition) -> Reply:
     return document_reply(200, document)
 
 
+_TAG = r'(W/)?"[!#-~]*"'
+_PATTERN = rf"^(\*|{_TAG}(, ?{_TAG})*)$"
+"""What OpenAPI says of such a header; the reader takes what else RFC 9110 allows, too."""
+
+
 def read_headers() -> list[dict[str, Any]]:
     """Describe the header of a conditional read."""
     return [_header("If-None-Match", "Entity tags that the client has; 304 when the row still has one of them.")]
@@ -102,5 +107,5 @@ def change_headers(required: bool) -> list[dict[str, Any]]:
 
 
 def _header(name: str, description: str) -> dict[str, Any]:
-    schema = {"type": "string", "examples": ['"3"']}
+    schema = {"type": "string", "pattern": _PATTERN, "examples": ['"3"']}
     return {"name": name, "in": "header", "required": False, "schema": schema, "description": description}
