@@ -34,6 +34,8 @@ class Document(NamedTuple):
     @property
     def entity_tag(self) -> bytes:
         """The tag as the header has it; weak on a view."""
+        if self.version is not None and self.whole and not self.mingled:
+            return b'"%d"' % self.version  # nearly every answer
         return (f'"{self.tag}"' if self.whole else f'W/"{self.tag}"').encode()
 
 
