@@ -136,7 +136,9 @@ class Reader:
         """Show a row that a statement with the plan's columns gave."""
         index = read.selection.version
         shown = await self._show(database, read, [row]) if read.branches else read.shape([row])
-        return Document(dump_json(shown[0]), None if index is None else row[index], view is WHOLE or view.is_whole, read.mingles)
+        return Document(
+            dump_json(shown[0]), None if index is None else row[index], view is WHOLE or view.is_whole, read.mingles
+        )
 
     async def read_in(self, session: AsyncSession, id: object, view: View = WHOLE) -> Document:
         """Read one row inside a session's transaction, as a change does to show what it made.
