@@ -180,13 +180,14 @@ def rows_of(draw: st.DrawFn, table: Table) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Asked:
-    """A drawn list request, as it stands in a URL and as its parts."""
+    """A drawn list request, as it stands in a URL and as its parts; `question` is the URL's query without the paging."""
 
     conditions: Sequence[tuple[str, str, tuple[Any, ...]]]
     sort: Sequence[tuple[str, bool]]
     offset: int
     limit: int
     query: bytes
+    question: bytes
 
 
 @st.composite
@@ -212,11 +213,12 @@ def requests_of(draw: st.DrawFn, table: Table, rows: Sequence[Mapping[str, Any]]
     pairs = [_parameter(table, *condition) for condition in conditions]
     if order:
         pairs.append(("sort", ",".join(f"{'-' if descending else ''}{key}" for key, descending in order)))
+    question = urlencode(pairs).encode()
     if draw(st.booleans()):
         pairs += [("page", str(offset // limit + 1)), ("page_size", str(limit))]
     else:
         pairs += [("skip", str(offset)), ("limit", str(limit))]
-    return Asked(conditions, order, offset, limit, urlencode(pairs).encode())
+    return Asked(conditions, order, offset, limit, urlencode(pairs).encode(), question)
 
 
 def _parameter(table: Table, key: str, operator: str, values: tuple[Any, ...]) -> tuple[str, str]:
@@ -230,7 +232,7 @@ def _parameter(table: Table, key: str, operator: str, values: tuple[Any, ...]) -
 
 def expected(table: Table, rows: Sequence[Mapping[str, Any]], asked: Asked) -> tuple[list[Any], int] | None:
     """Say what plain Python makes of a request: the ids in their order and the total; None where it can't tell the order."""
-    kept = [row for row in rows if all(_holds(row, *condition) for condition in asked.conditions)]
+    kept = [row for row in rows if holds(row, asked)]
     if not all(key == "id" or table.sorts[key].ordered for key, _ in asked.sort):
         return None
     last = asked.sort[-1][1] if asked.sort else False
@@ -239,6 +241,11 @@ def expected(table: Table, rows: Sequence[Mapping[str, Any]], asked: Asked) -> t
         # NULL counts as greater than every value. A stable sort keeps the order of equal rows, reversed or not.
         kept.sort(key=lambda row: (row[key] is None, _key(row[key])), reverse=descending)  # used at once
     return [row["id"] for row in kept[asked.offset : asked.offset + asked.limit]], len(kept)
+
+
+def holds(row: Mapping[str, Any], asked: Asked) -> bool:
+    """Say whether a row meets every condition of a request."""
+    return all(_holds(row, *condition) for condition in asked.conditions)
 
 
 def _key(value: Any) -> Any:
