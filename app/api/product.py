@@ -9,8 +9,9 @@ products = Resource(
     Product,
     schemas=Schemas(create=ProductCreate, update=ProductUpdate, response=ProductResponse),
     listing=Listing(
-        filters=["name", "price", "quantity", "category_id"],
+        filters=["name", "price", "quantity", "category_id", "category.name"],
         sorts=["id", "name", "price", "quantity", "created_at"],
+        search=["name", "description"],
         includes={"category": CategoryBrief},
         deleted=True,
     ),

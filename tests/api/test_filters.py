@@ -323,3 +323,13 @@ def test_what_is_not_there_is_refused_at_the_declaration(listing: Listing) -> No
     """A filter or search by what is no column, or no text, is refused when the resource is declared."""
     with pytest.raises(DeclarationError):
         Resource(Thing, listing=listing)
+
+
+async def test_the_shop_is_searched(shop: httpx.AsyncClient) -> None:
+    """S80: products are found by a word of their name or description, and by their category's name."""
+    category = (await shop.post("categories", json={"name": "Light"})).json()
+    for values in ({"name": "Lamp", "category_id": category["id"]}, {"name": "Box", "description": "for a LAMP"}):
+        answer = await shop.post("products", json={"price": 5, "quantity": 1, **values})
+        assert answer.status_code == 201, answer.text
+    assert [row["name"] for row in (await shop.get("products?q=lamp&sort=name")).json()["products"]] == ["Box", "Lamp"]
+    assert [row["name"] for row in (await shop.get("products?category.name=Light")).json()["products"]] == ["Lamp"]
