@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from starlette.requests import ClientDisconnect
@@ -87,6 +89,21 @@ def validate_item(schema: type[BaseModel], value: object, at: str = "") -> BaseM
         raise invalid_body(error, at) from None
 
 
+def validate_items(schema: type[BaseModel], values: Sequence[object]) -> list[BaseModel] | None:
+    """Read many values by a schema in one go; None where one of them does not fit, or each has to be looked at."""
+    if schema.model_config.get("extra", "ignore") == "ignore" or not all(isinstance(value, dict) for value in values):
+        return None
+    try:
+        return _list_of(schema).validate_python(values)
+    except ValidationError:
+        return None
+
+
+@cache
+def _list_of(schema: type[BaseModel]) -> TypeAdapter[list[BaseModel]]:
+    return TypeAdapter(list[schema])  # type: ignore[valid-type]  # a class known at run time
+
+
 def _refuse_unknown(schema: type[BaseModel], value: dict[str, Any], at: str) -> None:
     """A user's own schema may ignore what it does not know; a client would believe that it was stored."""
     known = {name for key, field in schema.model_fields.items() for name in (key, field.alias) if name}
@@ -105,11 +122,13 @@ def sent_values(parsed: BaseModel) -> dict[str, Any]:
 
 def all_values(parsed: BaseModel) -> dict[str, Any]:
     """Give what the client sent and what the schema's own defaults add; the columns' defaults come later."""
-    return {
-        name: getattr(parsed, name)
-        for name, field in type(parsed).model_fields.items()
-        if name in parsed.model_fields_set or _has_default(field)
-    }
+    given = parsed.model_fields_set | _defaulted(type(parsed))
+    return {name: value for name, value in parsed.__dict__.items() if name in given}
+
+
+@cache
+def _defaulted(schema: type[BaseModel]) -> frozenset[str]:
+    return frozenset(name for name, field in schema.model_fields.items() if _has_default(field))
 
 
 def _has_default(field: FieldInfo) -> bool:

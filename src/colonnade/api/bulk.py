@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.types import Scope
 
-from colonnade.api.body import all_values, parse_body, require_json, sent_values, validate_item
+from colonnade.api.body import all_values, parse_body, require_json, sent_values, validate_item, validate_items
 from colonnade.api.operations import Call
 from colonnade.api.problems import problem_response
 from colonnade.api.reply import Reply
@@ -46,7 +46,11 @@ class BulkCreate:
 
         if not atomic:
             return await _singly(call, self.bulk, body.items, item)  # type: ignore[attr-defined]  # of the schema
-        items = _all_items(body.items, item)  # type: ignore[attr-defined]
+        parsed = validate_items(self.bulk.writer.blueprint.create, body.items)  # type: ignore[attr-defined]
+        if parsed is None:
+            items = _all_items(body.items, item)  # type: ignore[attr-defined]
+        else:
+            items = [Item("create", f"/items/{index}", all_values(one)) for index, one in enumerate(parsed)]
         shown = await self.bulk.together(call.database, items)
         return Reply(201, (), dump_json({self.bulk.writer.blueprint.plural: shown}))
 

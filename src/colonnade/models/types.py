@@ -91,6 +91,7 @@ class ExactDecimal(TypeDecorator[Decimal]):
             )
         super().__init__(precision=precision, scale=scale, asdecimal=True)
         self.precision, self.scale = precision, scale
+        self._unit = Decimal(1).scaleb(-scale)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """An integer on SQLite, NUMERIC elsewhere."""
@@ -102,8 +103,8 @@ class ExactDecimal(TypeDecorator[Decimal]):
         """Scale for SQLite, rounding as PostgreSQL does what has more digits than the column."""
         if value is None or dialect.name != "sqlite":
             return value
-        unit = Decimal(1).scaleb(-self.scale)
-        return int(Decimal(str(value)).quantize(unit, ROUND_HALF_UP).scaleb(self.scale))
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
+        return int(number.quantize(self._unit, ROUND_HALF_UP).scaleb(self.scale))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         """Give the decimal with all its digits behind the point."""

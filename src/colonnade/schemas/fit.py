@@ -10,10 +10,15 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
+
+from sqlalchemy.orm import DeclarativeBase
 
 from colonnade.core.errors import Fault, InvalidBodyError
-from colonnade.models.facts import ColumnFacts, Kind, TableFacts
+from colonnade.models.facts import ColumnFacts, Kind, TableFacts, read_facts
+
+Check: TypeAlias = "Callable[[Any], tuple[str, str] | None]"
 
 MAX_DIGITS = 300
 """Of a decimal whose column names no precision: what SQLite, which keeps such a one as a double, can hold."""
@@ -33,10 +38,11 @@ def fit_values(facts: TableFacts, values: Mapping[str, object], *, at: str = "")
     Raises:
         InvalidBodyError: CLN201, one fault a value that does not fit.
     """
+    checks = _checks_of(facts.model)
     faults = [
         Fault(*found, pointer=f"{at}/{key}")
         for key, value in values.items()
-        if (column := facts.columns.get(key)) is not None and (found := misfit(column, value))
+        if key in checks and (found := checks[key](value)) is not None
     ]
     if faults:
         raise InvalidBodyError("Some values do not fit.", faults=faults)
@@ -44,10 +50,24 @@ def fit_values(facts: TableFacts, values: Mapping[str, object], *, at: str = "")
 
 def misfit(column: ColumnFacts, value: Any) -> tuple[str, str] | None:
     """Tell why a value does not fit a column: (code, message), or None when it does."""
-    if value is None:
-        return None if column.nullable else ("required", "Null is not allowed here.")
+    return _check_of(column)(value)
+
+
+@cache
+def _checks_of(model: type[DeclarativeBase]) -> Mapping[str, Check]:
+    """Look the checks of a table up once: a bulk change asks thousands of times."""
+    return {key: _check_of(column) for key, column in read_facts(model).columns.items()}
+
+
+def _check_of(column: ColumnFacts) -> Check:
     check = _CHECKS.get(column.kind)
-    return check(column, value) if check else None
+
+    def checked(value: Any) -> tuple[str, str] | None:
+        if value is None:
+            return None if column.nullable else ("required", "Null is not allowed here.")
+        return None if check is None else check(column, value)
+
+    return checked
 
 
 def _text(column: ColumnFacts, value: Any) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ nothing is stored, and the changes are made again one after the other, which tel
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from colonnade.core.errors import Fault, ForeignKeyError, ProblemError, ServerError, StateError
@@ -26,8 +26,7 @@ MAX_ITEMS = 1_000
 Guard = Callable[[UnitOfWork], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One change of many.
 
     Attributes:
@@ -37,7 +36,7 @@ class Item:
 
     action: Action
     at: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any]
     id: object = None
     precondition: Precondition = UNCONDITIONAL
 

@@ -8,7 +8,6 @@ creates the same key in between has the unique constraint answer, and the whole 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -86,4 +85,4 @@ class Upserter:
 
     def _turned(self, item: Item, id: object, sent: Collection[str]) -> Item:
         values = {name: value for name, value in item.values.items() if name in sent and name not in self._key}
-        return replace(item, action="update", id=id, values=values)
+        return item._replace(action="update", id=id, values=values)

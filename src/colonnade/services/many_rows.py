@@ -42,12 +42,24 @@ class ManyRows:
                 given back (MySQL).
             items: the values of each new row, by attribute.
         """
-        now = utc_now()
-        rows = self._completed([self._facts.fill(item, new=True, now=now) for item in items])
+        rows = self._completed(self._filled(items))
+        if all(row.keys() == rows[0].keys() for row in rows):
+            return self._insert_alike(database, tuple(rows[0]), rows)
         made: list[Statement] = []
         for keys, alike in groupby(rows, tuple):
             made += self._insert_alike(database, keys, list(alike))
         return made
+
+    def _filled(self, items: Sequence[Values]) -> list[dict[str, Any]]:
+        """Add what Python makes, as `TableFacts.fill` does for one row; all have one time."""
+        now = utc_now()
+        rows = [dict(item) for item in items]
+        for key, column in self._facts.columns.items():
+            if (make := column.default) is not None:
+                for row in rows:
+                    if key not in row:
+                        row[key] = now if make is utc_now else make()
+        return rows
 
     def update(self, database: Database, ids: Sequence[object], values: Values) -> list[Statement]:
         """Make the statements that give rows the same values; the last one gives back those that are there."""
@@ -63,7 +75,7 @@ class ManyRows:
         bound |= {f"id_{index}": ids[min(index, len(ids) - 1)] for index in range(count)}
         return [plan.bind(bound) for plan in plans]
 
-    def _insert_alike(self, database: Database, keys: tuple[str, ...], rows: list[Values]) -> list[Statement]:
+    def _insert_alike(self, database: Database, keys: tuple[str, ...], rows: Sequence[Values]) -> list[Statement]:
         dialect: Any = database.dialect
         if dialect.name == "postgresql":
             return self._insert_arrays(database, keys, rows)
@@ -75,13 +87,13 @@ class ManyRows:
         bound = [{f"v_{key}": value for key, value in row.items()} for row in rows]
         return [plan.bind(values) for values in bound for plan in plans]
 
-    def _insert_arrays(self, database: Database, keys: tuple[str, ...], rows: list[Values]) -> list[Statement]:
+    def _insert_arrays(self, database: Database, keys: tuple[str, ...], rows: Sequence[Values]) -> list[Statement]:
         (plan,) = self._plan(
             database, ("arrays", keys), lambda: [plan_insert_arrays(self._facts, self._selection, keys)]
         )
         return [plan.bind({f"v_{key}": [row[key] for row in rows] for key in keys})]
 
-    def _insert_chunks(self, database: Database, keys: tuple[str, ...], rows: list[Values]) -> list[Statement]:
+    def _insert_chunks(self, database: Database, keys: tuple[str, ...], rows: Sequence[Values]) -> list[Statement]:
         one = self._plan_rows(database, keys, 1)
         columns = [
             # The text has the columns in the table's order.
@@ -105,11 +117,11 @@ class ManyRows:
         )
         return plan
 
-    def _completed(self, rows: list[dict[str, Any]]) -> list[Values]:
+    def _completed(self, rows: list[dict[str, Any]]) -> Sequence[Values]:
         """Give the rows the same columns, as far as their defaults are known, so that they go into one statement."""
+        if all(row.keys() == rows[0].keys() for row in rows):
+            return rows
         every = dict.fromkeys(key for row in rows for key in row)
-        if all(len(row) == len(every) for row in rows):
-            return [{key: row[key] for key in every} for row in rows]
         known = {key: read_default(self._facts.columns[key]) for key in every}
         usual = {key: value for key, value in known.items() if value is not None or self._is_null(key)}
         return [

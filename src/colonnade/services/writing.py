@@ -59,6 +59,7 @@ class Writer:
         self.reader = reader
         self._facts = blueprint.facts
         self._plans = PlanCache()
+        self._tells = blueprint.service.overrides("after_commit")
         projection = reader.whole.projection
         # RETURNING gives the columns of one table.
         self._shown_whole = projection is not None and not projection.nested
@@ -334,7 +335,8 @@ class Writer:
     async def finish(self, database: Database, attempt: Change) -> None:
         """Call the last hook of a change that was made, once its transaction is over."""
         attempt._session = None
-        await database.settle(partial(self.blueprint.service.after_commit, attempt))
+        if self._tells:
+            await database.settle(partial(self.blueprint.service.after_commit, attempt))
 
     async def _create_by_session(self, database: Database, change: Change) -> Created:
         async with database.unit_of_work() as unit:
