@@ -119,13 +119,17 @@ class BulkWriter:
     ) -> Callable[[Database, Sequence[Change], Guard | None], Awaitable[list[Shown]]] | None:
         """Choose the few statements that make all changes; None where each row needs its own."""
         action = items[0].action
-        alike = all(item.action == action and item.precondition is UNCONDITIONAL for item in items)
-        if not alike or not self.writer.is_planned(action):
+        if not self.writer.is_planned(action) or any(item.action != action for item in items):
             return None
         if action == "create":
             return self._create_all
-        same = bool(changes[0].values) and all(change.values == changes[0].values for change in changes)
-        return self._update_all if action == "update" and same else None
+        if action == "delete":
+            return self._each_by_its_statement
+        if not all(change.values for change in changes):
+            return None
+        same = all(change.values == changes[0].values for change in changes)
+        is_free = all(item.precondition is UNCONDITIONAL for item in items)
+        return self._update_all if same and is_free else self._each_by_its_statement
 
     async def _create_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
         outcomes = await database.commit(self._rows.insert(database, [change.values for change in changes]))
@@ -145,6 +149,25 @@ class BulkWriter:
                     raise self.reader.missing(id)
             await unit.commit()
         return await self._finished(database, changes, [found[id] for id in ids])
+
+    async def _each_by_its_statement(
+        self, database: Database, changes: Sequence[Change], guard: Guard | None
+    ) -> list[Shown]:
+        rows: list[Row] = []
+        async with database.unit_of_work() as unit:
+            if guard is not None:
+                await guard(unit)
+            for change in changes:
+                outcomes = [await unit.run(statement) for statement in self.writer.planned(database, change)]
+                if not outcomes[0].affected:
+                    raise self.reader.missing(change.id)  # or stale: which, is told by making them one by one
+                rows += outcomes[-1].rows if change.action != "delete" else ()
+            await unit.commit()
+        if rows:
+            return await self._finished(database, changes, rows)
+        for change in changes:
+            await self.writer.finish(database, change)
+        return []
 
     async def _finished(self, database: Database, changes: Sequence[Change], rows: Sequence[Row]) -> list[Shown]:
         read = self.reader.compiled_get(database)

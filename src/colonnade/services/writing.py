@@ -18,7 +18,7 @@ from colonnade.database.database import Database
 from colonnade.database.driver import Outcome
 from colonnade.database.unit_of_work import UnitOfWork
 from colonnade.models.clock import utc_now
-from colonnade.query.compile import CompiledStatement, compile_statement
+from colonnade.query.compile import CompiledStatement, Statement, compile_statement
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 from colonnade.query.selection import select_for
 from colonnade.query.shape import Row
@@ -153,8 +153,7 @@ class Writer:
         if not self.is_planned("delete") or self._needs_lock(precondition):
             await self._retried(database, change, lambda: self._delete_by_session(database, change))
             return
-        kind: Kind = "delete" if self._facts.deleted is None or permanent else "hide"
-        outcomes = await self._commit(database, kind, change)
+        outcomes = await self._commit(database, self._deletion(change), change)
         if not outcomes[0].affected:
             raise await self._refusal(database, change)
         await self.finish(database, change)
@@ -246,7 +245,26 @@ class Writer:
         fit_values(self._facts, values)
 
     async def _commit(self, database: Database, kind: Kind, change: Change) -> list[Outcome]:
-        """Bind the values into the plan of their shape and commit it: here the change becomes durable."""
+        """Commit the plan of a change: here it becomes durable."""
+        try:
+            return await database.commit(self._bound(database, kind, change))
+        except ForeignKeyError as error:
+            raise await self.located(database, error, change.action, change.values) from error
+
+    def planned(self, database: Database, change: Change) -> list[Statement]:
+        """Give the statements of a prepared change that goes the compiled way, for a transaction of the caller's.
+
+        The first one affects no row where it is not there, or not as it is demanded; the last one gives a changed row back.
+        """
+        if change.action == "delete":
+            return self._bound(database, self._deletion(change), change)
+        return self._bound(database, "create" if change.action == "create" else "update", change)
+
+    def _deletion(self, change: Change) -> Kind:
+        return "delete" if self._facts.deleted is None or change.permanent else "hide"
+
+    def _bound(self, database: Database, kind: Kind, change: Change) -> list[Statement]:
+        """Bind the values into the plan of their shape."""
         stored = self._stored(kind, change.values)
         bound: dict[str, object] = {f"v_{key}": value for key, value in stored.items()}
         bound["id"] = change.id
@@ -254,10 +272,7 @@ class Writer:
         if versions is not None:
             (bound["expected"],) = versions
         statements = self._plan(database, kind, tuple(stored), versions is not None)
-        try:
-            return await database.commit([statement.bind(bound) for statement in statements])
-        except ForeignKeyError as error:
-            raise await self.located(database, error, change.action, change.values) from error
+        return [statement.bind(bound) for statement in statements]
 
     def _stored(self, kind: Kind, values: Mapping[str, object]) -> Mapping[str, object]:
         """Give what goes into the columns, by attribute."""
