@@ -77,3 +77,14 @@ def test_a_malformed_address_is_a_declaration(port: str) -> None:
     """S20: a DATABASE_URL that can't be read is one line, not a traceback."""
     with pytest.raises(DeclarationError, match="DATABASE_URL"):
         Database(f"postgresql://b:p@127.0.0.1:{port}/x")
+
+
+async def test_the_documentation_can_be_tried_as_it_stands(shop: AsyncClient) -> None:
+    """S28: Swagger UI sends every parameter that has a default; together they are a request that is answered."""
+    document = (await shop.get("http://shop.test/openapi.json")).json()
+    lists = [path for path in document["paths"] if path.endswith(("/users", "/products", "/posts", "/orders"))]
+    for path in (path for path in lists if "{" not in path):
+        parameters = document["paths"][path]["get"]["parameters"]
+        sent = {one["name"]: one["schema"]["default"] for one in parameters if "default" in one.get("schema", {})}
+        assert (await shop.get(f"http://shop.test{path}", params=sent)).status_code == 200
+    assert lists

@@ -53,15 +53,20 @@ def id_parameter(column: ColumnFacts) -> dict[str, Any]:
     return {"name": "id", "in": "path", "required": True, "schema": schema}
 
 
+# Without `default`: Swagger UI would send each of them, and two ways of paging at once are refused.
+_SIZE: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}
+_OFFSET: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET}
+
+
 def list_parameters(rules: ListRules) -> list[dict[str, Any]]:
     """Describe every parameter of a list."""
     sorts = sorted(rules.sorts)
     fixed = [
-        _query("page", {"type": "integer", "minimum": 1, "default": 1}, "Which page"),
-        _query("page_size", _size(rules.page_size), "Rows of a page"),
-        _query("skip", _offset(), "Rows to pass over, instead of `page`"),
-        _query("offset", _offset(), "Another name of `skip`"),
-        _query("limit", _size(100), "Rows to give, with `skip` or `cursor`"),
+        _query("page", {"type": "integer", "minimum": 1}, "Which page; the first if not said"),
+        _query("page_size", _SIZE, f"Rows of a page; {rules.page_size} if not said"),
+        _query("skip", _OFFSET, "Rows to pass over, instead of `page`"),
+        _query("offset", _OFFSET, "Another name of `skip`"),
+        _query("limit", _SIZE, "Rows to give, with `skip` or `cursor`; 100 if not said"),
         _query(
             "cursor", {"type": "string"}, "Empty to begin a walk through all rows, then each answer's `next_cursor`"
         ),
@@ -76,7 +81,7 @@ def list_parameters(rules: ListRules) -> list[dict[str, Any]]:
         fixed += [
             _query("sort", keys, f"Comma list of fields, `-` for descending: {', '.join(sorts)}"),
             _query("sort_by", {"type": "string", "enum": sorts}, "One field to sort by"),
-            _query("order", {"type": "string", "enum": ["desc", "asc"], "default": "desc"}, "Direction of `sort_by`"),
+            _query("order", {"type": "string", "enum": ["desc", "asc"]}, "Direction of `sort_by`; `desc` if not said"),
         ]
     filters = [_filter(name, rule) for name, rule in rules.filters.items()]
     return [*fixed, *_trees(rules), *view_parameters(rules.view), *filters]
@@ -152,11 +157,3 @@ def _schema(rule: Filter) -> dict[str, Any]:
 
 def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
-
-
-def _size(default: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": default}
-
-
-def _offset() -> dict[str, Any]:
-    return {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0}
