@@ -10,7 +10,6 @@ from urllib.parse import unquote
 from fastapi import FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute
-from starlette.types import Scope
 
 from colonnade.api.body import parse_body, require_json
 from colonnade.api.idempotency import Idempotent
@@ -47,7 +46,7 @@ class Batch:
         routes = list(iter_route_contexts(call.scope["app"].routes))
 
         async def work(database: Database) -> list[dict[str, Any]]:
-            run = _Run(call.scope, database, routes)
+            run = _Run(call._replace(database=database), routes)
             for index, operation in enumerate(body.operations):
                 await run.do(index, operation)
             return run.results
@@ -59,9 +58,9 @@ class Batch:
 class _Run:
     """One try of a batch: what has been answered so far."""
 
-    def __init__(self, scope: Scope, database: Database, routes: Sequence[RouteContext]) -> None:
-        self._scope = scope
-        self._database = database
+    def __init__(self, call: Call, routes: Sequence[RouteContext]) -> None:
+        self._call = call
+        self._scope = call.scope
         self._routes = routes
         self._bodies: dict[str, Any] = {}
         self.results: list[dict[str, Any]] = []
@@ -105,7 +104,7 @@ class _Run:
             "headers": _headers(operation.headers, f"{at}/headers"),
             "path_params": values,
         }
-        return await route.operation(Call(scope, give, self._database))
+        return await route.operation(self._call._replace(scope=scope, body=give))
 
     def _route(self, method: str, path: str, at: str) -> tuple[ResourceRoute, Mapping[str, str]]:
         """Find the route that the request itself would have found; only one that nothing of the user's guards may do."""

@@ -38,9 +38,9 @@ class Idempotent:
             return body
 
         async def work(database: Database) -> Answer:
-            return Answer(*await self.operation(Call(call.scope, again, database)))
+            return Answer(*await self.operation(call._replace(body=again, database=database)))
 
-        answer = await self.keys.answer(call.database, _keyed(call.scope, key, body), work)
+        answer = await self.keys.answer(call.database, _keyed(call, key, body), work)
         return Reply(answer.status, (*answer.headers, _REPLAYED) if answer.again else answer.headers, answer.body)
 
 
@@ -70,10 +70,10 @@ def key_header() -> dict[str, Any]:
     }
 
 
-def _keyed(scope: Scope, key: bytes, body: bytes) -> Keyed:
+def _keyed(call: Call, key: bytes, body: bytes) -> Keyed:
     """Tell the request by who asks for what with which key, and what is asked by query and body."""
-    principal = ""  # everybody is the same one until there are accounts
-    names = (principal, scope["method"], scope["path"], key.decode("ascii"))
+    scope = call.scope
+    names = (call.principal.key, scope["method"], scope["path"], key.decode("ascii"))
     return Keyed(
         _digest(*(name.encode("utf-8", "surrogateescape") for name in names)), _digest(scope["query_string"], body)
     )

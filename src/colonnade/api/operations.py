@@ -18,6 +18,7 @@ from colonnade.core.errors import PreconditionRequiredError
 from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts
+from colonnade.policy.principal import ANONYMOUS, Principal
 from colonnade.query.cursor import open_walk
 from colonnade.query.parse import (
     ListRules,
@@ -40,11 +41,12 @@ Replacing = Literal[False, True, "partial"]
 
 
 class Call(NamedTuple):
-    """One request on its way: ASGI's scope, the way to its body, and the database that it is for."""
+    """One request on its way: ASGI's scope, the way to its body, the database that it is for, and who sent it."""
 
     scope: Scope
     body: Callable[[], Awaitable[bytes]]
     database: Database
+    principal: Principal = ANONYMOUS
 
     @property
     def id(self) -> str:

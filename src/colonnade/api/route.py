@@ -8,7 +8,7 @@ and calls the same operation there.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
@@ -27,7 +27,9 @@ from colonnade.core.errors import DeclarationError, Fault, InvalidBodyError, Inv
 from colonnade.core.json import parse_json
 from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
+from colonnade.policy.principal import ANONYMOUS, Principal
 
+Authenticate: TypeAlias = "Callable[[Scope, Database], Awaitable[Principal]]"
 Handler: TypeAlias = "Callable[[Request], Coroutine[Any, Any, Response]]"
 
 
@@ -39,13 +41,23 @@ class Runtime:
         database: what its resources are stored in.
         wrapped: guide A's response wrapper is on.
         seal: proves and hides what a client carries for the application, cursors for one.
+        authenticate: tells who sends a request; None where there are no accounts.
         guarded: ids of the routes that dependencies of the user's stand before; None until first asked for.
     """
 
     database: Database
     wrapped: bool = False
     seal: Seal = field(default_factory=lambda: Seal(secrets.token_bytes()))
+    authenticate: Authenticate | None = None
     guarded: frozenset[int] | None = None
+
+    async def who(self, scope: Scope) -> Principal:
+        """Tell who sends a request.
+
+        Raises:
+            UnauthenticatedError: CLN300, it carries credentials that do not hold.
+        """
+        return ANONYMOUS if self.authenticate is None else await self.authenticate(scope, self.database)
 
     def lets_through(self, route: ResourceRoute, app: FastAPI) -> bool:
         """Tell whether nothing of the user's stands between the server and a route's operation."""
@@ -74,7 +86,8 @@ class ResourceRoute(APIRoute):
     async def answer(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the operation and send its reply; a refusal is sent as a problem document."""
         try:
-            reply = await self.operation(Call(scope, partial(read_body, receive), runtime.database))
+            principal = await runtime.who(scope)
+            reply = await self.operation(Call(scope, partial(read_body, receive), runtime.database, principal))
         except ProblemError as error:
             status, headers, body = problem_response(error, scope)
             await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -128,8 +141,9 @@ def get_database(request: Request) -> Database:
 
 async def run_operation(operation: Operation, request: Request, database: Database) -> Response:
     """Call an operation from an ordinary endpoint of FastAPI's."""
-    reply = await operation(Call(request.scope, request.body, database))
     runtime: Runtime | None = getattr(request.app.state, "colonnade", None)
+    principal = ANONYMOUS if runtime is None else await runtime.who(request.scope)
+    reply = await operation(Call(request.scope, request.body, database, principal))
     if runtime is not None and runtime.wrapped:
         reply = wrap(reply, request.app)
     response = Response(reply.body or None, reply.status)
