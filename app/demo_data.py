@@ -136,7 +136,7 @@ def _profile(number: int, chance: random.Random) -> Row:
 
 def _category(number: int) -> Row:
     name = list(SHELVES)[number - 1]
-    things = ", ".join(f"{thing}s" for thing in SHELVES[name])
+    things = ", ".join(_many(thing) for thing in SHELVES[name])
     return {**_stamped(number, OPENED), "name": name, "description": f"{things.capitalize()} and more."}
 
 
@@ -147,11 +147,19 @@ def _product(number: int, categories: int, chance: random.Random) -> Row:
     return {
         **_stamped(number, OPENED + timedelta(days=chance.random() * 30)),
         "name": f"{style} {material} {thing}",
-        "description": f"A {thing} of {material}, made to last. {style} as they come." if number % 4 else None,
+        "description": f"{_one(thing)} of {material}, made to last. {style} as they come." if number % 4 else None,
         "price": Decimal(chance.randrange(250, 25_000)).scaleb(-2),
         "quantity": chance.randrange(200),
         "category_id": category + 1,
     }
+
+
+def _one(thing: str) -> str:
+    return f"{'An' if thing.startswith(('a', 'e', 'i', 'o', 'u', 'hour')) else 'A'} {thing}"
+
+
+def _many(thing: str) -> str:
+    return f"{thing}es" if thing.endswith(("ch", "sh", "s")) else f"{thing}s"
 
 
 def _post(number: int, users: int, chance: random.Random) -> Row:

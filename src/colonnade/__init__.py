@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from colonnade.api.application import create_app, install
     from colonnade.api.dependencies import get_db, get_sync_db
+    from colonnade.api.exceptions import answer_with_problems
     from colonnade.api.resource import Listing, Resource, Routes, Schemas
     from colonnade.api.route import get_database
     from colonnade.core.errors import (
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "colonnade.api.application": "create_app install",
     "colonnade.api.dependencies": "get_db get_sync_db",
+    "colonnade.api.exceptions": "answer_with_problems",
     "colonnade.api.resource": "Listing Resource Routes Schemas",
     "colonnade.api.route": "get_database",
     "colonnade.core.errors": "ColonnadeError ConflictError DeclarationError Fault ForbiddenError "
@@ -96,6 +98,7 @@ __all__ = [
     "UniqueError",
     "UnitOfWork",
     "Versioned",
+    "answer_with_problems",
     "create_app",
     "get_database",
     "get_db",

@@ -63,20 +63,6 @@ async def test_a_nested_router_is_served_under_each_prefix() -> None:
         assert (await client.get("b/inner/books")).json()["total"] == 1
 
 
-async def test_the_users_errors_stay_problems() -> None:
-    """`HTTPException` in the user's own endpoint is answered as a problem once `install` was called."""
-    app = FastAPI()
-
-    @app.get("/teapot")
-    async def teapot() -> None:
-        raise HTTPException(418, "Short and stout.")
-
-    async with serve(app) as client:
-        answer = await client.get("teapot")
-    assert (answer.status_code, answer.json()["detail"]) == (418, "Short and stout.")
-    assert answer.headers["content-type"] == "application/problem+json"
-
-
 async def test_without_install_the_error_says_what_to_do() -> None:
     """A router whose application was given no database fails with a text that names the remedy."""
     app = FastAPI()

@@ -116,14 +116,15 @@ def test_a_fault_inside_the_application_keeps_its_traceback() -> None:
 
 
 def test_routes_are_listed_with_their_full_path() -> None:
-    """`colonnade routes` gives method, path and name, those of included routers too."""
+    """`colonnade routes` gives method, path and name of each route once, those of included routers too."""
     app, router = FastAPI(openapi_url=None), APIRouter(prefix="/things")
 
     @router.get("/{id}", name="read thing")
     def read() -> None: ...
 
-    app.include_router(router, prefix="/api")
-    assert list(route_rows(app)) == [("GET", "/api/things/{id}", "read thing")]
+    app.include_router(router, prefix="/api/v1")
+    app.include_router(router, prefix="/api", include_in_schema=False)
+    assert list(route_rows(app)) == [("GET", "/api/v1/things/{id}", "read thing", "/api/things/{id}")]
 
 
 def test_the_server_trusts_no_proxy_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,34 +8,22 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.util import find_spec
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from colonnade.api.batch_route import batch_router
 from colonnade.api.docs_pages import add_docs_pages
 from colonnade.api.error_pages import add_error_pages
+from colonnade.api.exceptions import answer_problem_error, answer_with_problems
 from colonnade.api.health import ReadinessCheck, health_router
-from colonnade.api.methods import StandardMethods, allowed_methods
+from colonnade.api.methods import StandardMethods
 from colonnade.api.middleware import middleware_stack
 from colonnade.api.openapi import refine_openapi
-from colonnade.api.problems import problem_response
 from colonnade.api.resource import Resource
-from colonnade.api.route import Runtime, refused_by_fastapi
+from colonnade.api.route import Runtime
 from colonnade.api.shortcut import Shortcut
-from colonnade.core.errors import (
-    BodyTooLargeError,
-    DeclarationError,
-    ForbiddenError,
-    MalformedBodyError,
-    MediaTypeError,
-    MethodNotAllowedError,
-    NoSuchPathError,
-    ProblemError,
-    UnauthenticatedError,
-)
+from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.sealing import Seal
 from colonnade.core.settings import Settings, settings_or_exit
 from colonnade.database.database import Database
@@ -83,20 +71,27 @@ def create_app(
     )
     versions = resources if isinstance(resources, Mapping) else {"v1": resources}
     for number, (version, parts) in enumerate(versions.items(), 1):
-        _include(app, f"{settings.api_prefix}/{version}", parts, shown=True)
+        routers = _routers(parts)
+        for router in routers:
+            app.include_router(router, prefix=f"{settings.api_prefix}/{version}")
         if number == len(versions):
-            _include(app, settings.api_prefix, parts, shown=False)
+            for router in routers:
+                app.include_router(router, prefix=settings.api_prefix, include_in_schema=False)
     app.include_router(health_router(checks=checks))
     add_docs_pages(app)
     add_error_pages(app)
     # The key that everybody knows does in development: a cursor grants nothing, and every worker takes it.
     key = settings.secret_key.get_secret_value()
     install(app, database, response_wrapper=settings.response_wrapper, secret_key=key)
+    answer_with_problems(app)
     return app
 
 
 def install(app: FastAPI, database: Database, *, response_wrapper: bool = False, secret_key: str | None = None) -> None:
-    """Give an existing FastAPI application a database for its resource routers, problem documents, and the shortcut.
+    """Give an existing FastAPI application a database for its resource routers, and the shortcut to them.
+
+    Every refusal of a resource's route, and whatever `get_db` or a unit of work raises in the application's own, is a
+    problem document. What else its own routes answer, and its 404 and 405, stay as they are; see `answer_with_problems`.
 
     Args:
         app: before its first request.
@@ -108,9 +103,7 @@ def install(app: FastAPI, database: Database, *, response_wrapper: bool = False,
     app.state.colonnade = Runtime(database, wrapped=response_wrapper)
     if secret_key is not None:
         app.state.colonnade.seal = Seal(secret_key.encode())
-    app.add_exception_handler(ProblemError, _answer_problem)
-    app.add_exception_handler(HTTPException, _answer_http)
-    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(ProblemError, answer_problem_error)
     refine_openapi(app)
     # Innermost, so that every middleware of the application's own has seen the request.
     app.user_middleware.append(Middleware(Shortcut))
@@ -122,15 +115,17 @@ def _telemetry() -> TelemetryConfig:
     return {"tracing": wanted, "metrics": wanted, "logs": wanted}
 
 
-def _include(app: FastAPI, prefix: str, parts: Sequence[Resource | APIRouter], *, shown: bool) -> None:
+def _routers(parts: Sequence[Resource | APIRouter]) -> list[APIRouter]:
+    """Give the routers of a version, that of its batches included."""
+    routers: list[APIRouter] = []
     for part in parts:
         router: object = part.router if isinstance(part, Resource) else part
         if not isinstance(router, APIRouter):
             name = getattr(part, "__name__", repr(part))
             raise DeclarationError(f"{name} is neither a Resource nor a router; give Resource({name})")
-        app.include_router(router, prefix=prefix, include_in_schema=shown)
+        routers.append(router)
     keys = next((part.keys for part in parts if isinstance(part, Resource) and part.keys is not None), None)
-    app.include_router(batch_router(keys), prefix=prefix, include_in_schema=shown)
+    return [*routers, batch_router(keys)]
 
 
 def _lifespan(database: Database, settings: Settings, own: Lifespan | None) -> Lifespan:
@@ -154,49 +149,3 @@ def _settle_heap(stack: AsyncExitStack) -> None:
     gc.collect()
     gc.freeze()
     stack.callback(gc.unfreeze)
-
-
-def _answer(error: ProblemError, request: Request) -> Response:
-    status, headers, body = problem_response(error, request.scope)
-    response = Response(body, status)
-    response.raw_headers = headers
-    return response
-
-
-async def _answer_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # registered for it
-    return _answer(error, request)
-
-
-async def _answer_validation(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # registered for it
-    return _answer(refused_by_fastapi(error), request)
-
-
-_BY_STATUS: dict[int, type[ProblemError]] = {
-    400: MalformedBodyError,
-    403: ForbiddenError,
-    413: BodyTooLargeError,
-    415: MediaTypeError,
-}
-
-
-async def _answer_http(request: Request, error: Exception) -> Response:
-    """Answer Starlette's own refusals, and those that an endpoint raises as `HTTPException`, as problems too."""
-    assert isinstance(error, HTTPException)  # registered for it
-    status, detail = error.status_code, str(error.detail)
-    if status == 404 and request.scope.get("route") is None:
-        return _answer(NoSuchPathError(), request)
-    if status == 405:
-        methods = ", ".join(allowed_methods(request.app, request.scope))
-        return _answer(MethodNotAllowedError(f"Allowed are: {methods}.", headers={"Allow": methods}), request)
-    if status == 401:
-        return _answer(UnauthenticatedError(detail), request)
-    problem = _BY_STATUS.get(status, _generic(status))(detail, headers=error.headers)
-    return _answer(problem, request)
-
-
-def _generic(status: int) -> type[ProblemError]:
-    """Any other status that an endpoint of the user's raises: `about:blank` in all but name (RFC 9457 §4.2.1)."""
-    title = HTTPException(status).detail
-    return type("EndpointError", (ProblemError,), {"code": f"HTTP{status}", "status": status, "title": title})

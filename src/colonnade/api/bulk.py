@@ -19,6 +19,7 @@ from colonnade.models.facts import ColumnFacts, Kind
 from colonnade.query.bulk_filter import read_filter
 from colonnade.query.parse import ListRules, parse_query, read_id
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
+from colonnade.query.refusals import refuse_parameter, refuse_unknown
 from colonnade.schemas.bulk import CHANGE_FORMS, DELETE_FORMS, BulkBody, Forms
 from colonnade.services.bulk import BulkWriter, Done, Item
 from colonnade.services.bulk_targets import FilteredWriter
@@ -184,14 +185,10 @@ async def _read(call: Call, schema: type[BulkBody]) -> tuple[BulkBody, bool]:
 
 def _atomic(scope: Scope) -> bool:
     found = parse_query(scope["query_string"]) if scope["query_string"] else {}
-    faults = [
-        Fault("unknown_parameter", "This route has no such parameter.", parameter=name[:100])
-        for name in sorted(found.keys() - {"atomic"})
-    ]
+    if unknown := found.keys() - {"atomic"}:
+        refuse_unknown(unknown)
     if found.get("atomic", "true") not in {"true", "false"}:
-        faults.append(Fault("boolean_expected", "Expected true or false.", parameter="atomic"))
-    if faults:
-        raise InvalidParameterError("A parameter does not fit.", faults=faults)
+        refuse_parameter("atomic", "boolean_expected", "Expected true or false.")
     return found.get("atomic") != "false"
 
 

@@ -12,6 +12,7 @@ from colonnade.query.operators import LISTS
 from colonnade.query.paging import MAX_OFFSET, MAX_PAGE
 from colonnade.query.parse import COUNTS, ListRules, ViewRules
 from colonnade.query.search import MAX_SEARCH
+from colonnade.query.values import enum_texts
 from colonnade.schemas.derive import TIME_PATTERN
 
 _TYPES: dict[Kind, dict[str, Any]] = {
@@ -136,13 +137,8 @@ def permanent_parameter() -> dict[str, Any]:
 def value_schema(column: ColumnFacts) -> dict[str, Any]:
     """Give the JSON Schema of a column's value in a query or path."""
     if column.kind is Kind.ENUM:
-        values: Any = _enums(column) if column.python_type is str else column.python_type
-        return {"type": "string", "enum": [getattr(value, "value", value) for value in values]}
+        return {"type": "string", "enum": enum_texts(column)}
     return dict(_TYPES.get(column.kind, {"type": "string"}))
-
-
-def _enums(column: ColumnFacts) -> Any:
-    return getattr(column.column.type, "enums", ())
 
 
 def _filter(name: str, rule: Filter) -> dict[str, Any]:

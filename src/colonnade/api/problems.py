@@ -52,7 +52,7 @@ def problem_response(error: ProblemError, scope: Scope) -> tuple[int, RawHeaders
         Status, raw headers, body.
     """
     document: dict[str, Any] = {
-        "type": f"{scope.get('root_path', '')}/errors/{error.code}",
+        "type": _type(error, scope),
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
@@ -68,6 +68,11 @@ def problem_response(error: ProblemError, scope: Scope) -> tuple[int, RawHeaders
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
     headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
     return error.status, headers, body
+
+
+def _type(error: ProblemError, scope: Scope) -> str:
+    """Name the page about an error; those that this library does not know of have none (RFC 9457 §4.2.1)."""
+    return f"{scope.get('root_path', '')}/errors/{error.code}" if error.code.startswith("CLN") else "about:blank"
 
 
 def _encodable(value: Any) -> Any:

@@ -17,13 +17,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from colonnade.api.body import parse_body, read_body, require_json
+from colonnade.api.exceptions import problem_of_http, problem_reply, refused_by_fastapi
 from colonnade.api.operations import Call, Operation
 from colonnade.api.problems import problem_response
 from colonnade.api.wrapper import wrap
-from colonnade.core.errors import DeclarationError, Fault, InvalidBodyError, InvalidParameterError, ProblemError
+from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.json import parse_json
 from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
@@ -103,7 +105,9 @@ class ResourceRoute(APIRoute):
             try:
                 return await self._solved(solve, request)
             except ProblemError as error:
-                return _problem(error, request.scope)
+                return problem_reply(error, request.scope)
+            except HTTPException as error:  # of a dependency of the user's
+                return problem_reply(problem_of_http(error, request.scope), request.scope)
 
         return handler
 
@@ -150,28 +154,6 @@ async def run_operation(operation: Operation, request: Request, database: Databa
     if reply.status != 204:
         response.headers["content-type"] = "application/json"
     response.raw_headers.extend(reply.headers)
-    return response
-
-
-def refused_by_fastapi(error: RequestValidationError) -> ProblemError:
-    """Say what FastAPI refused as a problem: its places become pointers and parameter names, no value is repeated."""
-    faults = [_fault(item) for item in error.errors()]
-    if any(fault.parameter is None for fault in faults):
-        return InvalidBodyError("The body does not fit.", faults=faults)
-    return InvalidParameterError("A parameter does not fit.", faults=faults)
-
-
-def _fault(item: dict[str, Any]) -> Fault:
-    place, *path = item["loc"]
-    if place == "body":
-        return Fault(item["type"], item["msg"], pointer="".join(f"/{part}" for part in path))
-    return Fault(item["type"], item["msg"], parameter=".".join(str(part) for part in path) or str(place))
-
-
-def _problem(error: ProblemError, scope: Scope) -> Response:
-    status, headers, body = problem_response(error, scope)
-    response = Response(body, status)
-    response.raw_headers = headers
     return response
 
 

@@ -18,17 +18,24 @@ def show_settings(settings: Settings) -> None:
 
 
 def show_routes(reference: str) -> None:
-    """Print method, path and name of each of an application's routes, in the order in which they are tried."""
-    _print(("method", "path", "name"), route_rows(find(reference)))
+    """Print each of an application's routes once, in the order in which they are tried."""
+    _print(("method", "path", "name", "also at"), route_rows(find(reference)))
 
 
-def route_rows(application: Any) -> Iterator[tuple[str, str, str]]:
-    """Give method, path and name of each route; HEAD and OPTIONS are everywhere and left out."""
-    from fastapi.routing import iter_route_contexts
+def route_rows(application: Any) -> Iterator[tuple[str, str, str, str]]:
+    """Give method, path and name of each route, and its further paths: `/api/users` is `/api/v1/users` again.
 
-    for route in iter_route_contexts(application.routes):
-        methods = sorted(set(route.methods or ()) - {"HEAD", "OPTIONS"})
-        yield ",".join(methods), route.path or "", route.name or ""
+    HEAD and OPTIONS are everywhere and left out.
+    """
+    from fastapi.routing import RouteContext, iter_route_contexts
+
+    places: dict[int, list[RouteContext]] = {}
+    for context in iter_route_contexts(application.routes):
+        places.setdefault(id(context.original_route), []).append(context)
+    for first, *others in places.values():
+        methods = sorted(set(first.methods or ()) - {"HEAD", "OPTIONS"})
+        if methods or not first.methods:
+            yield ",".join(methods), first.path or "", first.name or "", " ".join(one.path or "" for one in others)
 
 
 def _print(head: tuple[str, ...], rows: Any) -> None:

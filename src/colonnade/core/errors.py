@@ -47,7 +47,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class ProblemError(ColonnadeError):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.faults = tuple(faults)
-        self.members: dict[str, str] = {}
+        self.members: dict[str, Any] = {}
         self.headers = dict(headers or {})
         self.detail = " ".join(part for part in (detail or self.title + ".", self.hint) if part)
         super().__init__(self.detail)

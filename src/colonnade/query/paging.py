@@ -41,10 +41,12 @@ def read_paging(found: Mapping[str, str], page_size: int) -> tuple[Paging, Walk 
 
 
 def _page(found: Mapping[str, str], page_size: int) -> Paging:
-    page, size = _number(found, "page", 1, 1, 1 << 63), _number(found, "page_size", page_size, 1, MAX_PAGE)
-    if (page - 1) * size > MAX_OFFSET:
-        refuse_parameter("page", "too_far", f"Pages reach {MAX_OFFSET} rows deep; walk on by 'cursor' instead.")
-    return Paging("page", (page - 1) * size, size)
+    size = _number(found, "page_size", page_size, 1, MAX_PAGE)
+    last = MAX_OFFSET // size + 1
+    if _WHOLE.fullmatch(text := found.get("page", "1")) and int(text) > last:
+        reach = f"Pages of {size} end with page {last}, {MAX_OFFSET} rows deep"
+        refuse_parameter("page", "too_far", f"{reach}; walk on by 'cursor' instead.")
+    return Paging("page", (_number(found, "page", 1, 1, last) - 1) * size, size)
 
 
 def _offset(found: Mapping[str, str], skipped: frozenset[str] | set[str]) -> Paging:

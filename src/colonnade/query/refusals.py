@@ -7,6 +7,9 @@ from typing import NoReturn
 
 from colonnade.core.errors import Fault, InvalidParameterError
 
+MAX_NAMED = 5
+"""Unknown parameters that the sentence itself names; `errors` lists the others too."""
+
 
 def refuse_parameter(name: str, code: str, message: str) -> NoReturn:
     """Refuse a parameter whose value does not fit.
@@ -24,7 +27,7 @@ def refuse_unknown(names: Iterable[str]) -> NoReturn:
     Raises:
         InvalidParameterError: CLN200.
     """
-    faults = [
-        Fault("unknown_parameter", "This route has no such parameter.", parameter=name[:100]) for name in sorted(names)
-    ]
-    raise InvalidParameterError("The query has a parameter that this route does not know.", faults=faults)
+    cut = [name[:100] for name in sorted(names)]
+    faults = [Fault("unknown_parameter", "This route has no such parameter.", parameter=name) for name in cut]
+    named = ", ".join(f"'{name}'" for name in cut[:MAX_NAMED]) + (" and others" if len(cut) > MAX_NAMED else "")
+    raise InvalidParameterError(f"This route has no parameter {named}.", faults=faults)

@@ -34,7 +34,6 @@ EXPECTED: Mapping[Kind, str] = {
     Kind.DATE: "a date, e.g. 2026-01-31",
     Kind.TIME: "a time of day, e.g. 12:30:00",
     Kind.UUID: "a UUID",
-    Kind.ENUM: "one of its values",
     Kind.TEXT: "a text",
 }
 
@@ -56,7 +55,7 @@ def read_value(column: ColumnFacts, text: str) -> object:
     try:
         value = _READERS[column.kind](column, text)
     except (ValueError, KeyError, InvalidOperation, OverflowError):
-        raise UnreadableError(f"{column.kind.value}_expected", f"Expected {EXPECTED[column.kind]}.") from None
+        raise UnreadableError(f"{column.kind.value}_expected", f"Expected {_expected(column)}.") from None
     # A text longer than its column is a sound question with an empty answer.
     if column.kind is not Kind.TEXT and (found := misfit(column, value)):
         raise UnreadableError(*found)
@@ -73,6 +72,17 @@ def read_default(column: ColumnFacts) -> object:
         return read_value(column, text)
     except UnreadableError:
         return None
+
+
+def enum_texts(column: ColumnFacts) -> list[str]:
+    """List the values of an enum as the wire has them, in their declared order."""
+    if column.python_type is str:
+        return list(column.column.type.enums)  # type: ignore[attr-defined]
+    return [str(member.value) for member in column.python_type]  # type: ignore[attr-defined]
+
+
+def _expected(column: ColumnFacts) -> str:
+    return f"one of: {', '.join(enum_texts(column))}" if column.kind is Kind.ENUM else EXPECTED[column.kind]
 
 
 def _matched(pattern: re.Pattern[str], text: str) -> str:
