@@ -21,6 +21,7 @@ from colonnade.api.middleware import (
     AllowedHosts,
     BodyLimit,
     CatchAll,
+    Forwarded,
     StandardHeaders,
     get_request_id,
     middleware_stack,
@@ -138,7 +139,7 @@ async def test_shared_header_list_does_not_grow() -> None:
     assert headers == [(b"content-length", b"0")]
 
 
-@pytest.mark.parametrize("middleware", [StandardHeaders, CatchAll, BodyLimit])
+@pytest.mark.parametrize("middleware", [Forwarded, StandardHeaders, CatchAll, BodyLimit])
 async def test_other_scopes_pass_through(middleware: Callable[[ASGIApp], ASGIApp]) -> None:
     """Lifespan and WebSocket scopes are handed on untouched."""
     seen = []
@@ -151,6 +152,39 @@ async def test_other_scopes_pass_through(middleware: Callable[[ASGIApp], ASGIApp
     scope = {"type": "lifespan"}
     await middleware(app)(scope, nothing, nothing)
     assert seen == [({"type": "lifespan"}, nothing, nothing)]
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "scheme"),
+    [
+        ("x-forwarded-proto", "https", "https"),
+        ("x-forwarded-proto", "http, HTTPS", "https"),
+        ("x-forwarded-proto", "javascript", "http"),
+        ("forwarded", "for=1.2.3.4;proto=http, for=5.6.7.8;proto=https", "https"),
+    ],
+)
+async def test_a_trusted_proxy_tells_of_tls(header: str, value: str, scheme: str) -> None:
+    """Defaults: the scheme is what the listed proxy was called over, and nobody else's word counts."""
+    for proxies, told in ((("127.0.0.1",), scheme), (("10.0.0.1",), "http")):
+        async with client(service(trusted_proxies=proxies)) as http:
+            headers = (await http.get("/ok", headers={header: value})).headers
+        assert ("strict-transport-security" in headers) is (told == "https")
+
+
+async def test_an_endpoint_sees_the_client_behind_a_trusted_proxy() -> None:
+    """S32: `request.client` is the client's own address, or nobody where only the server has believed a header."""
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["client"])
+
+    async def nothing(*_: object) -> Any: ...
+
+    for peer, proxies in (("10.0.0.1", ["10.0.0.0/8"]), ("203.0.113.1", []), ("192.0.2.7", [])):
+        headers = [(b"x-forwarded-for", b"203.0.113.1")]
+        scope = {"type": "http", "client": (peer, 4711), "headers": headers}
+        await Forwarded(app, proxies)(scope, nothing, nothing)
+    assert seen == [("203.0.113.1", 0), None, ("192.0.2.7", 4711)]
 
 
 # ------------------------------------------------------------------------------------------------------ catch-all

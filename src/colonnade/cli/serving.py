@@ -24,7 +24,7 @@ class Serving:
 
     Args:
         application: reference to the ASGI application, e.g. `app.main:app`.
-        settings: host, port, workers, trusted proxies and log level are taken from it.
+        settings: host, port, workers and log level are taken from it.
         reload: start again when a Python file below the current folder changes; one process then.
     """
 
@@ -47,9 +47,9 @@ class Serving:
             "server_header": False,
             "lifespan": "on",
             "timeout_graceful_shutdown": GRACEFUL_STOP_SECONDS,
-            # uvicorn alone believes a proxy on its own host, and the FORWARDED_ALLOW_IPS of whoever starts it.
-            "proxy_headers": bool(settings.trusted_proxies),
-            "forwarded_allow_ips": ",".join(settings.trusted_proxies),
+            # uvicorn alone believes a proxy on its own host, and the FORWARDED_ALLOW_IPS of whoever starts it; the
+            # application reads the headers of TRUSTED_PROXIES itself.
+            "proxy_headers": False,
         }
 
 

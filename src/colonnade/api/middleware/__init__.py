@@ -1,5 +1,6 @@
 """What stands around every request: pure ASGI classes, one idea each, counted in microseconds.
 
+    Forwarded         who called, where proxies stand between
     StandardHeaders   the request's id, and the headers that every answer carries
     Cors              who may call from a browser on another origin
     AllowedHosts      which names this application answers to
@@ -13,6 +14,7 @@ from colonnade.api.middleware.allowed_hosts import AllowedHosts
 from colonnade.api.middleware.body_limit import MAX_BODY_SIZE, BodyLimit
 from colonnade.api.middleware.catch_all import CatchAll
 from colonnade.api.middleware.cors import Cors
+from colonnade.api.middleware.forwarded import Forwarded
 from colonnade.api.middleware.request_id import get_request_id
 from colonnade.api.middleware.stack import middleware_stack
 from colonnade.api.middleware.standard_headers import StandardHeaders
@@ -23,6 +25,7 @@ __all__ = [
     "BodyLimit",
     "CatchAll",
     "Cors",
+    "Forwarded",
     "StandardHeaders",
     "get_request_id",
     "middleware_stack",

@@ -8,6 +8,7 @@ from colonnade.api.middleware.allowed_hosts import AllowedHosts
 from colonnade.api.middleware.body_limit import MAX_BODY_SIZE, BodyLimit
 from colonnade.api.middleware.catch_all import CatchAll
 from colonnade.api.middleware.cors import Cors
+from colonnade.api.middleware.forwarded import Forwarded
 from colonnade.api.middleware.standard_headers import StandardHeaders
 from colonnade.core.settings import Settings
 
@@ -15,15 +16,15 @@ from colonnade.core.settings import Settings
 def middleware_stack(settings: Settings, *, max_body_size: int = MAX_BODY_SIZE) -> list[Middleware]:
     """Say what stands around the routes, outermost first, as `FastAPI(middleware=...)` takes it.
 
-    The headers stand outermost, so that every answer has them, a refused preflight too. `Cors` stands outside of
-    `CatchAll`, so that a script on another origin can read an error. What is not configured is not there and costs
-    nothing.
+    Who called is told before anything else asks. The headers stand around all that answers, a refused preflight too.
+    `Cors` stands outside of `CatchAll`, so that a script on another origin can read an error. What is not configured is
+    not there and costs nothing.
 
     Args:
-        settings: `cors_origins` and `allowed_hosts` are read.
+        settings: `trusted_proxies`, `cors_origins` and `allowed_hosts` are read.
         max_body_size: bytes of a request body; a route may have its own (Starlette's `max_body_size`).
     """
-    stack = [Middleware(StandardHeaders)]
+    stack = [Middleware(Forwarded, proxies=settings.trusted_proxies), Middleware(StandardHeaders)]
     if settings.cors_origins:
         stack.append(Middleware(Cors, origins=settings.cors_origins))
     if settings.allowed_hosts:
