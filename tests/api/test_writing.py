@@ -47,6 +47,14 @@ async def test_defaults_are_in_the_answer(client: httpx.AsyncClient) -> None:
     assert "description" not in book
 
 
+async def test_an_id_is_given_once(client: httpx.AsyncClient) -> None:
+    """The id of a deleted row is nobody's again, on any database, the last row's neither."""
+    first, second = await new_book(client, "a"), await new_book(client, "b")
+    assert (await client.delete(f"books/{second['id']}")).status_code == 204
+    assert (await new_book(client, "c"))["id"] == second["id"] + 1
+    assert (await client.delete(f"books/{first['id']}")).status_code == 204
+
+
 async def test_a_uuid_key_is_made(client: httpx.AsyncClient) -> None:
     """Rows with a UUID get one of version 7, in the dashed form, and are found by it."""
     publisher = await new_publisher(client)

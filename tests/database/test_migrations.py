@@ -29,6 +29,7 @@ sa.Table(
     "shelves", metadata,
     sa.Column("id", BigId, primary_key=True),
     sa.Column("name", sa.String(50), nullable=False, unique=True),
+    sqlite_autoincrement=True,
 )
 sa.Table(
     "books", metadata,
@@ -153,6 +154,24 @@ def test_changing_a_parent_table_keeps_its_children(migrations: Migrations) -> N
     migrations.upgrade()
     migrations.downgrade()
     assert ask(migrations.url, "SELECT count(*) FROM books")[0][0] == 1
+
+
+@pytest.mark.databases("sqlite-file")
+@pytest.mark.parametrize("left", [1, 0], ids=["of one row", "of none"])
+def test_a_changed_table_gives_no_id_again(migrations: Migrations, left: int) -> None:
+    """A copied table goes on numbering where the old one stood, beyond rows that were deleted."""
+    migrations.upgrade()
+    ask(
+        migrations.url,
+        "INSERT INTO shelves (name) VALUES ('a'), ('b'), ('c')",
+        f"DELETE FROM shelves WHERE id > {left}",
+    )
+    add(migrations, 2, RENAMING)
+    migrations.upgrade()
+    given = ask(migrations.url, "INSERT INTO shelves (name) VALUES ('d') RETURNING id")
+    assert given[0][0] == 4
+    migrations.downgrade("base")
+    assert tables(migrations.url) == {"alembic_version"}
 
 
 @pytest.mark.databases("sqlite-file")

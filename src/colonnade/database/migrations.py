@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from sqlalchemy.types import TypeDecorator
 
 from colonnade.core.errors import DeclarationError
 from colonnade.database.database import Database
+from colonnade.database.sqlite.numbering import numbering_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +130,20 @@ async def _current(url: str) -> str | None:
 def _migrate(connection: Connection, metadata: MetaData) -> None:
     _lift_limits(connection)
     sqlite = connection.dialect.name == "sqlite"
-    context.configure(
-        connection=connection,
-        target_metadata=metadata,
-        # SQLite can't alter a column: batch mode copies the table instead (alembic.sqlalchemy.org/en/latest/batch.html)
-        render_as_batch=sqlite,
-        transaction_per_migration=True,
-        compare_type=True,
-        render_item=_render,
-        process_revision_directives=_drop_whole_tables,
-    )
-    with context.begin_transaction():
-        context.run_migrations()
+    with numbering_kept(connection) if sqlite else nullcontext() as restore:
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            # SQLite can't alter a column: batch mode copies the table instead (alembic.sqlalchemy.org/en/latest/batch.html)
+            render_as_batch=sqlite,
+            transaction_per_migration=True,
+            compare_type=True,
+            render_item=_render,
+            process_revision_directives=_drop_whole_tables,
+            on_version_apply=restore,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
     if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
         raise DeclarationError("a migration left rows whose foreign keys point nowhere; mend them and check again")
     connection.commit()

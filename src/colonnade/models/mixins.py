@@ -8,7 +8,7 @@ import uuid
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Boolean, Index, Integer, Uuid, false, text, true
+from sqlalchemy import Boolean, Index, Integer, Table, Uuid, false, text, true
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from colonnade.models.clock import utc_now
@@ -27,9 +27,22 @@ def uuid7() -> uuid.UUID:
 
 
 class IntegerId:
-    """`id`: a 64-bit number given by the database."""
+    """`id`: a 64-bit number given by the database, and never given again once its row is gone."""
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, sort_order=-100)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have SQLite remember the greatest id that it gave (AUTOINCREMENT), as the other databases do.
+
+        Without it the id of a deleted last row goes to the next one (https://www.sqlite.org/autoinc.html), and a link, a
+        cursor or a log that names the old row leads to the new. An insert writes one more small row for it.
+        """
+        super().__init_subclass__(**kwargs)
+        table: object = cls.__dict__.get("__table__")
+        if isinstance(table, Table) and "sqlite_autoincrement" not in list(
+            table.kwargs
+        ):  # `in` alone sees defaults too
+            table.kwargs["sqlite_autoincrement"] = True
 
 
 class UUIDv7Id:
