@@ -6,9 +6,10 @@ from app.models.post import Post
 from app.models.product import Product
 from app.models.user import User, UserRole
 from app.models.user_profile import UserProfile
-from colonnade import Base, idempotency_keys
+from colonnade import Base, idempotency_keys, job_table
 
 __all__ = ["Category", "Order", "OrderLine", "OrderStatus", "Post", "Product", "User", "UserProfile", "UserRole"]
 
-# The library's own table, in which the answers to requests with an Idempotency-Key are kept.
+# The library's own tables: the answers to requests with an Idempotency-Key, and the jobs that changes ask for.
 idempotency_keys(Base.metadata)
+job_table(Base.metadata)

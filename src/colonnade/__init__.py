@@ -26,9 +26,14 @@ if TYPE_CHECKING:
     )
     from colonnade.core.settings import PoolSettings, Settings, load_settings, settings_or_exit
     from colonnade.database import Database, UnitOfWork
+    from colonnade.jobs.declaration import Job, job
+    from colonnade.jobs.request import JobRequest
+    from colonnade.jobs.run import JobRun
+    from colonnade.mail.mail import Mail
     from colonnade.models.base import Base
     from colonnade.models.clock import utc_now
     from colonnade.models.idempotency import idempotency_keys
+    from colonnade.models.jobs import job_table
     from colonnade.models.mixins import (
         IntegerId,
         SoftDelete,
@@ -54,9 +59,14 @@ _ROOMS = {
     "NotFoundError ProblemError RuleError UnauthenticatedError UniqueError",
     "colonnade.core.settings": "PoolSettings Settings load_settings settings_or_exit",
     "colonnade.database": "Database UnitOfWork",
+    "colonnade.jobs.declaration": "Job job",
+    "colonnade.jobs.request": "JobRequest",
+    "colonnade.jobs.run": "JobRun",
+    "colonnade.mail.mail": "Mail",
     "colonnade.models.base": "Base",
     "colonnade.models.clock": "utc_now",
     "colonnade.models.idempotency": "idempotency_keys",
+    "colonnade.models.jobs": "job_table",
     "colonnade.models.mixins": "IntegerId SoftDelete Timestamps UUIDv7Id Versioned "
     "unique_among_alive when_parent_deleted",
     "colonnade.models.types": "BigId ExactDecimal JsonDocument UTCDateTime value_enum",
@@ -79,8 +89,12 @@ __all__ = [
     "Fault",
     "ForbiddenError",
     "IntegerId",
+    "Job",
+    "JobRequest",
+    "JobRun",
     "JsonDocument",
     "Listing",
+    "Mail",
     "NotFoundError",
     "PoolSettings",
     "ProblemError",
@@ -105,6 +119,8 @@ __all__ = [
     "get_sync_db",
     "idempotency_keys",
     "install",
+    "job",
+    "job_table",
     "load_settings",
     "settings_or_exit",
     "unique_among_alive",

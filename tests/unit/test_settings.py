@@ -98,6 +98,8 @@ def test_settings_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RATE_LIMIT", "{x}", "RATE_LIMIT='{x}'"),
         ("REDIS_URL", "localhost", "REDIS_URL: write a URL"),
         ("SMTP_URL", "http://x", "SMTP_URL: write a URL"),
+        ("MAIL_FROM", "Shop", "MAIL_FROM='Shop': write an address"),
+        ("MAIL_FROM", "a@x.org, b@x.org", "MAIL_FROM='a@x.org, b@x.org': write an address"),
         ("ADMIN_EMAIL", "nobody", "ADMIN_EMAIL='nobody'"),
         ("ADMIN_PASSWORD", "short", "ADMIN_PASSWORD: write at least 8 characters"),
         ("SEED", "many", "SEED='many'"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.utils import getaddresses
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -75,6 +78,19 @@ def check_address(address: str) -> str:
         )
     except ValueError:
         raise ValueError(f"{address!r} is no IP address or network, e.g. 10.0.0.1 or 10.0.0.0/8") from None
+
+
+def check_sender(sender: str) -> str:
+    """Check who mail comes from: an address, or `Name <address>`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        ((name, address),) = getaddresses([sender])
+        return str(Address(name, addr_spec=address))
+    except (ValueError, MessageError):
+        raise ValueError("write an address, or a name and an address: Shop <shop@example.org>") from None
 
 
 def url_of(*schemes: str) -> Callable[[SecretStr], SecretStr]:

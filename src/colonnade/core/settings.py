@@ -33,6 +33,7 @@ from colonnade.core.setting_values import (
     check_origin,
     check_prefix,
     check_rate,
+    check_sender,
     lowered,
     masked_url,
     split_list,
@@ -160,6 +161,7 @@ class Settings(BaseSettings):
         default_factory=lambda settings: "console" if _in_development(settings) else "json"
     )
     smtp_url: Annotated[SecretStr, AfterValidator(url_of("smtp", "smtps"))] | None = None
+    mail_from: Annotated[str, AfterValidator(check_sender)] = "no-reply@localhost"
     admin: bool = Field(default_factory=_in_development)
     admin_email: EmailStr | None = None
     admin_password: SecretStr | None = Field(default=None, min_length=8, max_length=128)

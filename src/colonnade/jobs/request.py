@@ -1,0 +1,107 @@
+"""One piece of work that is asked for, and how it becomes a row in the transaction of whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from colonnade.core.errors import DeclarationError
+from colonnade.models.clock import utc_now
+from colonnade.models.jobs import JOBS, MAX_KEY, JobState
+from colonnade.models.mixins import uuid7
+
+
+class InTransaction(Protocol):
+    """What has the session of an open transaction: a `Change` inside its hooks, a `UnitOfWork`, a `JobRun`'s own."""
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session."""
+        ...
+
+
+Where: TypeAlias = AsyncSession | InTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """One piece of work with its arguments; nothing happens before it is stored.
+
+    Attributes:
+        name: of the job.
+        arguments: by name, as JSON has them.
+        due_at: when it may run; at once when None.
+        key: while a job with this key waits or runs, asking for another one does nothing.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    due_at: datetime | None = None
+    key: str | None = None
+
+    def at(self, time: datetime) -> JobRequest:
+        """Ask for the same later: not before an aware time."""
+        return replace(self, due_at=time)
+
+    def once(self, key: str) -> JobRequest:
+        """Ask for the same unless a job with this key waits or runs already.
+
+        Args:
+            key: at most 200 characters, of all jobs; begin it with the job's name.
+
+        Raises:
+            DeclarationError: the key is empty or too long.
+        """
+        if not 1 <= len(key) <= MAX_KEY:
+            raise DeclarationError(f"a job's key has 1 to {MAX_KEY} characters; this one has {len(key)}")
+        return replace(self, key=key)
+
+    async def enqueue(self, where: Where) -> UUID | None:
+        """Store it in an open transaction: it runs if, and only if, that commits.
+
+        Args:
+            where: a `Change` in a hook (`before_...`, `after_...`), a unit of work, or any `AsyncSession`.
+
+        Returns:
+            The job's id; None when a job with its key waits or runs already.
+        """
+        session = where if isinstance(where, AsyncSession) else where.session
+        row = self.row()
+        if self.key is None:
+            await session.execute(sa.insert(JOBS).values(row))
+            return row["id"]  # type: ignore[no-any-return]
+        connection = await session.connection()
+        stored: Any = await session.execute(insert_once(connection.dialect.name).values(row))
+        return row["id"] if stored.rowcount else None
+
+    def row(self) -> dict[str, Any]:
+        """Make the new row of its table."""
+        now = utc_now()
+        return {
+            "id": uuid7(),
+            "name": self.name,
+            "arguments": dict(self.arguments),
+            "state": JobState.QUEUED,
+            "due_at": self.due_at or now,
+            "key": self.key,
+            "attempts": 0,
+            "progress": 0.0,
+            "created_at": now,
+        }
+
+
+def insert_once(dialect: str) -> Any:
+    """Make an INSERT that stores no second row with a key; its row count says whether it stored one."""
+    if dialect == "postgresql":
+        return postgresql.insert(JOBS).on_conflict_do_nothing(index_elements=[JOBS.c.key])
+    if dialect == "sqlite":
+        return sqlite.insert(JOBS).on_conflict_do_nothing(index_elements=[JOBS.c.key])
+    # What else IGNORE would let pass can't happen: names and keys were measured, and nothing is missing.
+    return sa.insert(JOBS).prefix_with("IGNORE")

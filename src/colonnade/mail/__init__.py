@@ -1,0 +1,1 @@
+"""Mail from templates, by SMTP, through jobs."""
