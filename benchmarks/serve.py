@@ -12,6 +12,8 @@ import threading
 
 import uvicorn
 
+from colonnade.cli.serving import HTTP_PROTOCOL
+
 
 def main() -> None:
     """Serve the application named on the command line until told to stop."""
@@ -22,7 +24,7 @@ def main() -> None:
         host="127.0.0.1",
         port=int(port),
         loop="uvloop",
-        http="httptools",
+        http=HTTP_PROTOCOL,
         access_log=False,
         log_level="warning",
         server_header=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -11,12 +12,14 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from colonnade.cli.serving import HTTP_PROTOCOL
+
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[int]:
-    """Serve an application by uvicorn on a free port of the loopback address, which is given."""
+def serving(app: ASGIApp, http: str | type[asyncio.Protocol] = HTTP_PROTOCOL) -> Iterator[int]:
+    """Serve an application on a free port of the loopback address, which is given, as `colonnade serve` does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+        server = uvicorn.Server(uvicorn.Config(app, http=http, log_config=None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -17,6 +17,9 @@ from colonnade.core.settings import Settings
 GRACEFUL_STOP_SECONDS = 25
 """How long requests that have begun may take to end after a stop signal; orchestrators kill after 30."""
 
+HTTP_PROTOCOL = "colonnade.cli.protocol:HttpProtocol"
+"""What speaks HTTP, by name: a worker process imports it for itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -43,6 +46,7 @@ class Serving:
             "workers": None if self.reload or settings.workers == 1 else settings.workers,
             "reload": self.reload,
             "log_level": settings.log_level,
+            "http": HTTP_PROTOCOL,
             "access_log": False,
             "server_header": False,
             "lifespan": "on",
