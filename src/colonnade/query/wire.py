@@ -22,6 +22,8 @@ Converter: TypeAlias = "Callable[[Any], object]"
 
 def converter_of(column: ColumnFacts, dialect: sa.Dialect) -> Converter | None:
     """Choose how a column's values, never NULL, become what `dump_json` writes."""
+    if column.kind is Kind.ENUM:
+        return _enum(column, dialect)
     if short := _SHORT.get((dialect.name, column.kind)):
         found = short(column)
         if found is not _NO_SHORT_WAY:
@@ -70,6 +72,17 @@ def _sqlite_time(column: ColumnFacts) -> Converter:
 def _rfc3339(text: str) -> str:
     """`2026-11-20 11:04:43.123456`, as SQLite keeps it, on the wire."""
     return f"{text[:10]}T{text[11:19]}Z" if text.endswith(".000000") else f"{text[:10]}T{text[11:]}Z"
+
+
+def _enum(column: ColumnFacts, dialect: sa.Dialect) -> Converter | None:
+    """One look into a table of texts: a third of the time of the member, its value, and orjson's way to that."""
+    kind: Any = column.column.type
+    member = kind.dialect_impl(dialect).result_processor(dialect, None)
+    if member is None or not isinstance(kind, sa.Enum):
+        return member  # type: ignore[no-any-return]
+    values = {text: getattr(member(text), "value", text) for text in kind.enums}
+    plain = all(isinstance(value, str | int) for value in values.values())
+    return values.__getitem__ if plain else member
 
 
 def _sqlite_decimal(column: ColumnFacts) -> Converter:
