@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from colonnade import Base, ExactDecimal, IntegerId, SoftDelete, Timestamps, Versioned
+from colonnade import Base, ExactDecimal, IntegerId, SoftDelete, Timestamps, Versioned, full_text
 
 if TYPE_CHECKING:
     from app.models.category import Category
@@ -25,6 +25,7 @@ class Product(IntegerId, Timestamps, Versioned, SoftDelete, Base):
         Index(None, "price"),
         Index(None, "quantity"),
         Index(None, "created_at"),
+        full_text("name", "description"),
     )
 
     name: Mapped[str] = mapped_column(String(100), index=True)

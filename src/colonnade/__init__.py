@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from colonnade.mail.mail import Mail
     from colonnade.models.base import Base
     from colonnade.models.clock import utc_now
+    from colonnade.models.full_text import full_text
     from colonnade.models.idempotency import idempotency_keys
     from colonnade.models.jobs import job_table
     from colonnade.models.mixins import (
@@ -65,6 +66,7 @@ _ROOMS = {
     "colonnade.mail.mail": "Mail",
     "colonnade.models.base": "Base",
     "colonnade.models.clock": "utc_now",
+    "colonnade.models.full_text": "full_text",
     "colonnade.models.idempotency": "idempotency_keys",
     "colonnade.models.jobs": "job_table",
     "colonnade.models.mixins": "IntegerId SoftDelete Timestamps UUIDv7Id Versioned "
@@ -114,6 +116,7 @@ __all__ = [
     "Versioned",
     "answer_with_problems",
     "create_app",
+    "full_text",
     "get_database",
     "get_db",
     "get_sync_db",

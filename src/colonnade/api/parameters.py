@@ -91,7 +91,8 @@ def list_parameters(rules: ListRules) -> list[dict[str, Any]]:
 def _trees(rules: ListRules) -> Iterator[dict[str, Any]]:
     """Describe the boolean filter and the search, where there are any."""
     if rules.search:
-        words = f"Text to look for in {', '.join(rules.search)}; literal, without regard to case"
+        what = "Words to look for, all of them," if rules.words else "Text to look for"
+        words = f"{what} in {', '.join(rules.search)}; literal, without regard to case"
         yield _query("q", {"type": "string", "minLength": 1, "maxLength": MAX_SEARCH}, words)
     if rules.filters:
         groups = {"type": "array", "minItems": 1, "items": {"type": "object"}}

@@ -29,6 +29,7 @@ from colonnade.api.parameters import id_parameter, list_parameters, permanent_pa
 from colonnade.api.preconditions import change_headers, read_headers
 from colonnade.core.errors import DeclarationError
 from colonnade.models.facts import Kind, TableFacts, read_facts
+from colonnade.models.full_text import full_text_of
 from colonnade.models.idempotency import idempotency_keys
 from colonnade.query.filters import find_column, list_filters
 from colonnade.query.paging import MAX_PAGE
@@ -54,7 +55,8 @@ class Listing:
     Attributes:
         filters: fields that may be filtered by; each takes the operators of its type (`price`, `price__gte`, ...).
             A relation's field too, at most two relations away: `category.name`.
-        search: text fields in which `q` is looked for, a relation's too.
+        search: text fields in which `q` is looked for, a relation's too; by their words where they are those of the
+            model's `full_text`, anywhere in them otherwise.
         sorts: fields that may be sorted by.
         default_sort: comma list as in the query, e.g. `-created_at`; the primary key when empty.
         page_size: rows of a page when none is asked for.
@@ -261,7 +263,14 @@ def _rules(blueprint: Blueprint, listing: Listing) -> ListRules:
         default_sort=tuple(keys),
         page_size=listing.page_size,
         search=tuple(listing.search),
+        words=_is_indexed(facts, listing.search),
     )
+
+
+def _is_indexed(facts: TableFacts, search: Sequence[str]) -> bool:
+    """Tell whether the fields of a search are those whose words the model indexes."""
+    declared = full_text_of(facts.table)
+    return declared is not None and {facts.key_of(column) for column in declared.columns} == set(search)
 
 
 def _view_rules(blueprint: Blueprint, listing: Listing) -> ViewRules:

@@ -10,6 +10,7 @@ import asyncio
 from argparse import Namespace
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from sqlalchemy.types import TypeDecorator
 
 from colonnade.core.errors import DeclarationError
 from colonnade.database.database import Database
+from colonnade.database.full_text_migrations import is_compared, mend
 from colonnade.database.sqlite.numbering import numbering_kept
 
 
@@ -138,12 +140,15 @@ def _migrate(connection: Connection, metadata: MetaData) -> None:
             render_as_batch=sqlite,
             transaction_per_migration=True,
             compare_type=True,
+            include_name=partial(is_compared, metadata),
             render_item=_render,
             process_revision_directives=_drop_whole_tables,
             on_version_apply=restore,
         )
         with context.begin_transaction():
             context.run_migrations()
+    if sqlite:
+        mend(connection, metadata)
     if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
         raise DeclarationError("a migration left rows whose foreign keys point nowhere; mend them and check again")
     connection.commit()

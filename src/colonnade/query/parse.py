@@ -54,6 +54,7 @@ class ListRules:
         sorts: fields that may be sorted by.
         default_sort: the order when none is asked for.
         search: fields in which `q` is looked for.
+        words: `q` is looked for by the words of those fields, which the model indexes.
         page_size: rows of a page when none is asked for.
     """
 
@@ -63,6 +64,7 @@ class ListRules:
     default_sort: tuple[SortKey, ...]
     page_size: int = 10
     search: tuple[str, ...] = ()
+    words: bool = False
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -198,7 +200,7 @@ def _conditions(found: Mapping[str, str], rules: ListRules) -> Iterator[Conditio
     if "filter" in found:
         yield read_tree(found["filter"], rules.filters)
     if "q" in found:
-        yield read_search(found["q"], rules.search)
+        yield read_search(found["q"], rules.search, words=rules.words)
 
 
 def _sort(found: Mapping[str, str], rules: ListRules) -> tuple[SortKey, ...]:

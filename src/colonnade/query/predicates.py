@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from colonnade.models.facts import TableFacts, read_facts
+from colonnade.query.full_text import MATCHES, MATCHES_UNINDEXED, matches
 from colonnade.query.operators import OPERATORS
 from colonnade.query.request import Condition, Group
 
@@ -24,6 +25,8 @@ def predicates(facts: TableFacts, conditions: Iterable[Condition | Group]) -> li
 
 def _predicate(facts: TableFacts, condition: Condition | Group, numbers: Iterator[int]) -> sa.ColumnElement[bool]:
     if isinstance(condition, Condition):
+        if condition.operator in {MATCHES, MATCHES_UNINDEXED}:
+            return matches(facts.table, condition.operator, f"c{next(numbers)}_0")
         return _reach(facts, facts.table, condition.field.split("."), condition, next(numbers))
     parts = [_predicate(facts, part, numbers) for part in condition.parts]
     if condition.operator == "not":

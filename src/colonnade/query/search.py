@@ -1,18 +1,29 @@
-"""`q`: a text looked for, as it stands, in the fields that a resource declares."""
+"""`q`: a text looked for as it stands, in the fields that a resource declares; its words, where the model indexes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 
+from colonnade.query.full_text import MATCHES, MATCHES_UNINDEXED
 from colonnade.query.refusals import refuse_parameter
 from colonnade.query.request import Condition, Group
 
 MAX_SEARCH = 200
 """Characters of a search."""
 
+INDEXED = range(3, 85)
+"""Lengths of the words that InnoDB indexes (`innodb_ft_min_token_size` and `innodb_ft_max_token_size` by default)."""
 
-def read_search(text: str, fields: Sequence[str]) -> Group:
-    """Look for a text in any of the fields, without regard to case; nothing in it is a wildcard.
+
+def read_search(text: str, fields: Sequence[str], *, words: bool = False) -> Group:
+    """Look for a text in any of the fields, without regard to case; nothing in it is a wildcard or an operator.
+
+    Args:
+        text: what is looked for.
+        fields: in which.
+        words: the fields are indexed by words: each word has to be in one of them. A text without any word is looked for
+            as it stands all the same.
 
     Raises:
         InvalidParameterError: CLN200, it is empty, longer than 200 characters, or holds U+0000.
@@ -21,4 +32,24 @@ def read_search(text: str, fields: Sequence[str]) -> Group:
         refuse_parameter("q", "out_of_range", f"Expected 1 to {MAX_SEARCH} characters.")
     if "\0" in text:
         refuse_parameter("q", "text_unstorable", "Text can't hold U+0000.")
+    if words and (found := _words_of(text)):
+        return Group("and", tuple(_matches(found)))
     return Group("or", tuple([Condition(field, "icontains", (text,)) for field in fields]))
+
+
+def _words_of(text: str) -> list[str]:
+    """Take the words out of a text, in lower case; a combining mark belongs to the letter before it."""
+    return "".join(one if _is_of_word(one) else " " for one in text.lower()).split()
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character).startswith("M")
+
+
+def _matches(words: list[str]) -> Iterator[Condition]:
+    indexed = [word for word in words if len(word) in INDEXED]
+    if indexed:
+        yield Condition("", MATCHES, (" ".join(indexed),))
+    for word in dict.fromkeys(words):
+        if len(word) not in INDEXED:
+            yield Condition("", MATCHES_UNINDEXED, (word,))
