@@ -2,7 +2,7 @@
 
 Work that was asked for: each job is a row, stored by the transaction that asks for it.
 
-Revision 0004, after 0003; written 2026-11-20.
+Revision 0005, after 0004; written 2026-11-20.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from alembic import op
 
 import colonnade
 
-revision: str = "0004"
-down_revision: str | None = "0003"
+revision: str = "0005"
+down_revision: str | None = "0004"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
