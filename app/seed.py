@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,7 +31,7 @@ async def seed(database: Database, rows: int, advance: Callable[[int], None] = l
     """
     # Production gets a password that nobody knows beforehand. One hash serves all: each takes 25 ms.
     password = secrets.token_urlsafe(12) + "-1a" if settings.env == "production" else DEMO_PASSWORD
-    async with database.engine.begin() as connection:
+    async with _alone(database), database.engine.begin() as connection:
         if rows < 1 or not await _is_empty(connection):
             return 0
         hashed = await hash_password(password)
@@ -43,6 +44,36 @@ async def seed(database: Database, rows: int, advance: Callable[[int], None] = l
         await _go_on_after(connection, last)
     print(f"Demo users, demo@example.com and others, all have the password {password}")  # noqa: T201
     return rows
+
+
+_LOCKS = {
+    # As long as it takes: the limits on waiting are for requests.
+    "postgresql": ("SET LOCAL lock_timeout = 0", "SET LOCAL statement_timeout = 0", "SELECT pg_advisory_lock(1843)"),
+    "mysql": ("SELECT GET_LOCK('demo data', 3600)",),
+    "mariadb": ("SELECT GET_LOCK('demo data', 3600)",),
+}
+_UNLOCKS = {
+    "postgresql": "SELECT pg_advisory_unlock(1843)",
+    "mysql": "SELECT RELEASE_LOCK('demo data')",
+    "mariadb": "SELECT RELEASE_LOCK('demo data')",
+}
+
+
+@asynccontextmanager
+async def _alone(database: Database) -> AsyncIterator[None]:
+    """Wait until nobody else fills the database: two would both find it empty. SQLite lets one at a time write anyhow."""
+    name = database.dialect.name
+    if name not in _LOCKS:
+        yield
+        return
+    async with database.engine.connect() as guard:
+        for statement in _LOCKS[name]:
+            await guard.execute(sa.text(statement))
+        await guard.commit()  # the lock is the connection's; a transaction that idles would be ended
+        try:
+            yield
+        finally:
+            await guard.execute(sa.text(_UNLOCKS[name]))
 
 
 async def _is_empty(connection: AsyncConnection) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from colonnade.core.settings import PoolSettings, Settings, load_settings, settings_or_exit
     from colonnade.database import Database, UnitOfWork
+    from colonnade.database.migrations import run_migrations
     from colonnade.jobs.declaration import Job, job
     from colonnade.jobs.request import JobRequest
     from colonnade.jobs.run import JobRun
@@ -60,6 +61,7 @@ _ROOMS = {
     "NotFoundError ProblemError RuleError UnauthenticatedError UniqueError",
     "colonnade.core.settings": "PoolSettings Settings load_settings settings_or_exit",
     "colonnade.database": "Database UnitOfWork",
+    "colonnade.database.migrations": "run_migrations",
     "colonnade.jobs.declaration": "Job job",
     "colonnade.jobs.request": "JobRequest",
     "colonnade.jobs.run": "JobRun",
@@ -125,6 +127,7 @@ __all__ = [
     "job",
     "job_table",
     "load_settings",
+    "run_migrations",
     "settings_or_exit",
     "unique_among_alive",
     "utc_now",

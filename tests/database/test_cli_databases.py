@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from colonnade.cli import main
 from colonnade.core.settings import Settings
+from colonnade.database.database import Database
 
 TEMPLATE = Path(__file__).parents[2] / "migrations" / "script.py.mako"
 ENV = """
@@ -123,3 +126,82 @@ def test_a_refused_login_is_one_line(
     monkeypatch.setenv("DATABASE_URL", database_url.replace("postgres@", "nobody-here@", 1))
     assert run("db", "status") == 2
     assert capsys.readouterr().err.startswith("colonnade: the database says: ")
+
+
+@pytest.mark.databases("sqlite-file")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["upgrade", "0009"], "there is no migration '0009' in migrations"),
+        (["upgrade", "+3"], "the database is at nothing yet; no way leads from there to '+3'"),
+        (["downgrade"], "the database is at nothing yet; no way leads from there to '-1'"),
+        (["downgrade", "nowhere"], "there is no migration 'nowhere' in migrations"),
+        (["stamp", "nowhere"], "there is no migration 'nowhere' in migrations"),
+        (["new", "more"], "the database is behind (0001 is ahead); first run 'colonnade db upgrade'"),
+    ],
+)
+def test_a_way_that_is_not_there_is_told(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    """Alembic's own sentences are for those who know it."""
+    run("db", "new", "pins")
+    assert run("db", *arguments) == 2
+    assert capsys.readouterr().err == f"colonnade: {told}\n"
+
+
+@pytest.mark.databases("sqlite-file")
+def test_two_migrations_after_one_are_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two branches of work that met: which migrations, and what to change."""
+    run("db", "new", "pins")
+    for number in ("0002", "0003"):
+        text = f'revision = "{number}"\ndown_revision = "0001"\n'
+        (project / "migrations" / "versions" / f"{number}.py").write_text(text)
+    assert run("db", "upgrade") == 2
+    assert "follow the same migration; set down_revision of one to the other" in capsys.readouterr().err
+
+
+@pytest.mark.databases("sqlite-file")
+def test_a_database_of_another_project_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A database at a revision that this folder has not is somebody else's, or ahead."""
+    run("db", "new", "pins")
+    run("db", "upgrade")
+    first = project / "migrations" / "versions" / "0001_pins.py"
+    first.write_text(first.read_text().replace("'0001'", "'1000'"))
+    assert run("db", "status") == 2
+    assert "the database is at '0001', which is not in migrations" in capsys.readouterr().err
+
+
+@ON_DISK
+def test_tables_that_no_migration_made_are_told(
+    project: Path, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    """The first migration has every table, though development's database has them; `db stamp` takes those for its own."""
+    database = Database(database_url)
+    with database.sync_engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE pins (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(9))"))
+    asyncio.run(database.dispose())
+    assert run("db", "new", "pins") == 0
+    assert "create_table" in (project / "migrations" / "versions" / "0001_pins.py").read_text()
+    assert run("db", "upgrade") == 2
+    told = capsys.readouterr().err
+    assert ("tables that no migration made (pins)" in told, "'colonnade db stamp'" in told) == (True, True)
+    assert run("db", "stamp") == 0
+    assert capsys.readouterr().out == "database at 0001\n"
+
+
+@pytest.mark.databases("sqlite-file")
+def test_nothing_new_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A migration that has nothing to do is written for a person to fill in, and that is said."""
+    run("db", "new", "pins")
+    run("db", "upgrade")
+    assert run("db", "new", "fill") == 0
+    assert capsys.readouterr().out.endswith("it is empty, for you to fill in.\n")
+
+
+@ON_DISK
+def test_seeding_before_migrating_is_told(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`seed` on a database without tables says which command comes first."""
+    run("db", "new", "pins")
+    capsys.readouterr()
+    assert run("seed", "3", "--seeder", f"{tmp_path.name}_seed:seed") == 2
+    assert capsys.readouterr().err == "colonnade: the database lacks migrations; run 'colonnade db upgrade' first\n"

@@ -88,7 +88,9 @@ def test_a_taken_port_is_told_before_anything_is_done(capsys: pytest.CaptureFixt
 def test_a_folder_without_migrations_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """`db upgrade` outside a project says where it looked."""
     assert left_with("db", "upgrade") == 2
-    assert f"no env.py in {Path.cwd() / 'migrations'}" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"no env.py in {Path.cwd() / 'migrations'}" in told
+    assert "colonnade db init" in told
 
 
 @pytest.mark.parametrize(

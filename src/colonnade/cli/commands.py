@@ -59,7 +59,7 @@ def seed(
     from colonnade.core.settings import Settings, load_settings
 
     settings = load_settings(Settings)
-    seed(settings, seeder, settings.seed if rows is None else rows)
+    seed(settings, seeder, settings.seed if rows is None else rows, MIGRATIONS)
 
 
 @commands.command()
@@ -77,6 +77,19 @@ def settings() -> None:
     from colonnade.core.settings import Settings, load_settings
 
     show_settings(load_settings(Settings))
+
+
+@db.command()
+def init(
+    models: Annotated[str, typer.Option("--models", help="The module that declares the models.")] = "app.models",
+    folder: Folder = MIGRATIONS,
+) -> None:
+    """Make the folder of the migrations."""
+    from colonnade.cli.migrating import init
+
+    for path in init(folder, models):
+        print(path)
+    print('Next: colonnade db new "first tables", then colonnade db upgrade')
 
 
 @db.command()
@@ -100,12 +113,24 @@ def downgrade(revision: Annotated[str, typer.Argument()] = "-1", folder: Folder 
 
 
 @db.command()
+def stamp(revision: Annotated[str, typer.Argument()] = "head", folder: Folder = MIGRATIONS) -> None:
+    """Note that the database is at a revision, without migrating it."""
+    from colonnade.cli.migrating import migrations, show_status
+
+    history = migrations(folder)
+    history.stamp(revision)
+    show_status(history)
+
+
+@db.command()
 def new(message: Annotated[str, typer.Argument(help="What the migration does.")], folder: Folder = MIGRATIONS) -> None:
     """Write a migration from the models."""
     from colonnade.cli.migrating import migrations
 
-    for path in migrations(folder).write(message):
-        print(path)
+    for written in migrations(folder).write(message):
+        print(written.path)
+        if written.empty:
+            print("The models have nothing that the database has not: it is empty, for you to fill in.")
 
 
 @db.command()
@@ -129,4 +154,4 @@ def _prepare(settings: Settings) -> None:
         return
     migrations(MIGRATIONS, settings).upgrade("head")
     if settings.seed:
-        seed(settings, SEEDER, settings.seed)
+        seed(settings, SEEDER, settings.seed, MIGRATIONS)

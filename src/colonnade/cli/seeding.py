@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
+from pathlib import Path
 from typing import Any
 
 from colonnade.cli.application import find
+from colonnade.cli.failure import CommandError
 from colonnade.core.settings import Settings
 
 
-def seed(settings: Settings, reference: str, rows: int) -> None:
+def seed(settings: Settings, reference: str, rows: int, folder: Path) -> None:
     """Run an application's seeder: `seed(database, rows, advance) -> int`, sync or async.
 
     The seeder fills an empty database and leaves a filled one alone. It calls `advance(n)` after each `n` rows and
@@ -21,8 +23,25 @@ def seed(settings: Settings, reference: str, rows: int) -> None:
         settings: name the database.
         reference: the seeder, e.g. `app.seed:seed`.
         rows: how many rows to make, roughly.
+        folder: of the project's migrations, where it has any.
+
+    Raises:
+        CommandError: the database refused, and has not had all of the project's migrations.
     """
-    asyncio.run(_seed(settings, find(reference), rows))
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        asyncio.run(_seed(settings, find(reference), rows))
+    except DBAPIError as error:
+        if _is_behind(settings, folder):
+            raise CommandError("the database lacks migrations; run 'colonnade db upgrade' first") from error
+        raise
+
+
+def _is_behind(settings: Settings, folder: Path) -> bool:
+    from colonnade.cli.migrating import migrations
+
+    return (folder / "env.py").is_file() and bool(migrations(folder, settings).status()[1])
 
 
 async def _seed(settings: Settings, seeder: Any, rows: int) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from alembic import command, context
 from alembic.autogenerate.api import AutogenContext
@@ -20,13 +21,35 @@ from alembic.config import Config
 from alembic.operations.ops import DropIndexOp, DropTableOp, MigrationScript, ModifyTableOps
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from alembic.script.revision import ResolutionError, RevisionError
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, MetaData, inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 
 from colonnade.core.errors import DeclarationError
 from colonnade.database.database import Database
 from colonnade.database.full_text_migrations import is_compared, mend
 from colonnade.database.sqlite.numbering import numbering_kept
+
+_ALREADY_THERE = (
+    "the database has tables that no migration made ({tables}), as an application in development makes them; begin with an "
+    "empty one, or if they are as the migrations make them, run 'colonnade db stamp'"
+)
+
+
+class Written(NamedTuple):
+    """A migration that was written; `empty` where the models and the database were the same."""
+
+    path: Path
+    empty: bool
+
+
+class Standing(NamedTuple):
+    """Where a database stands: its revision, and its tables where no migration has run yet."""
+
+    revision: str | None
+    tables: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +65,59 @@ class Migrations:
     url: str
 
     def upgrade(self, revision: str = "head") -> None:
-        """Bring the database up to a revision; one transaction per migration, where the database has such for DDL."""
-        command.upgrade(self._config(), revision)
+        """Bring the database up to a revision; one transaction per migration, where the database has such for DDL.
+
+        Raises:
+            DeclarationError: there is no such revision, no way to it, or the migrations met tables that none of them made.
+        """
+        standing = self._standing()
+        try:
+            with self._told_plainly(revision, standing):
+                command.upgrade(self._config(), revision)
+        except DBAPIError as error:
+            if standing.revision is None and standing.tables:
+                raise DeclarationError(_ALREADY_THERE.format(tables=", ".join(standing.tables[:5]))) from error
+            raise
 
     def downgrade(self, revision: str = "-1") -> None:
-        """Take the database down to a revision; `base` takes everything down."""
-        command.downgrade(self._config(), revision)
+        """Take the database down to a revision; `base` takes everything down.
 
-    def write(self, message: str) -> list[Path]:
-        """Write a migration from what the models have and the database has not.
+        Raises:
+            DeclarationError: there is no such revision, or no way down to it.
+        """
+        standing = self._standing()
+        with self._told_plainly(revision, standing):
+            command.downgrade(self._config(), revision)
+
+    def stamp(self, revision: str = "head") -> None:
+        """Note that the database is at a revision, and change nothing else: what its migrations make is there already.
+
+        Raises:
+            DeclarationError: there is no such revision.
+        """
+        with self._told_plainly(revision, Standing(None, ())):
+            command.stamp(self._config(), revision)
+
+    def write(self, message: str) -> list[Written]:
+        """Write a migration from what the models have and the database has not; the first one, from all that they have.
 
         Args:
             message: what it does, in a few words; becomes the file's name.
 
-        Returns:
-            The files written.
+        Raises:
+            DeclarationError: a migration is still ahead, or the models declare no table at all.
         """
-        number = sum(1 for _ in self._scripts().walk_revisions()) + 1
-        written = command.revision(self._config(), message, autogenerate=True, rev_id=f"{number:04d}")
+        count = sum(1 for _ in self._scripts().walk_revisions())
+        if count and (ahead := self.status()[1]):
+            raise DeclarationError(f"the database is behind ({ahead[0][0]} is ahead); first run 'colonnade db upgrade'")
+        config = self._config()
+        if not count:
+            # In development the application has made its tables by itself; against those nothing would be new.
+            config.attributes["url"] = "sqlite://"
+        written = command.revision(config, message, autogenerate=True, rev_id=f"{count + 1:04d}")
         scripts = written if isinstance(written, list) else [written]
-        return [Path(script.path) for script in scripts if script is not None]
+        empty = config.attributes["empty"]
+        return [Written(Path(script.path), empty) for script in scripts if script is not None]
 
     def check(self) -> None:
         """Compare the models with the database.
@@ -77,10 +133,38 @@ class Migrations:
         Returns:
             Its revision (None before the first one) and the migrations ahead, next first, as (revision, title).
         """
-        current = asyncio.run(_current(self.url))
+        current = self._standing().revision
         scripts = self._scripts()
         ahead = [] if current in scripts.get_heads() else list(scripts.iterate_revisions("heads", current or "base"))
         return current, [(script.revision, script.doc) for script in reversed(ahead)]
+
+    def _standing(self) -> Standing:
+        """Look where the database stands, which must be at one of these migrations, and they in one line."""
+        scripts = self._scripts()
+        if len(heads := scripts.get_heads()) > 1:
+            raise DeclarationError(
+                f"{' and '.join(heads)} follow the same migration; set down_revision of one to the other"
+            )
+        standing = asyncio.run(_look(self.url))
+        if standing.revision not in {None, *(script.revision for script in scripts.walk_revisions())}:
+            raise DeclarationError(
+                f"the database is at '{standing.revision}', which is not in {self.folder}; is it another project's?"
+            )
+        return standing
+
+    @contextmanager
+    def _told_plainly(self, revision: str, standing: Standing) -> Iterator[None]:
+        try:
+            yield
+        except CommandError as error:
+            if isinstance(error.__cause__, ResolutionError):
+                raise DeclarationError(f"there is no migration '{revision}' in {self.folder}") from error
+            if isinstance(error.__cause__, RevisionError):
+                stands = standing.revision or "nothing yet"
+                raise DeclarationError(
+                    f"the database is at {stands}; no way leads from there to '{revision}'"
+                ) from error
+            raise
 
     def _config(self) -> Config:
         config = Config(cmd_opts=Namespace(quiet=True))
@@ -119,12 +203,17 @@ async def _run(url: str, metadata: MetaData) -> None:
         await database.dispose()
 
 
-async def _current(url: str) -> str | None:
+async def _look(url: str) -> Standing:
+    def look(connection: Connection) -> Standing:
+        revision = MigrationContext.configure(connection).get_current_revision()
+        names = inspect(connection).get_table_names() if revision is None else []
+        return Standing(revision, tuple(sorted(set(names) - {"alembic_version"})))
+
     database = Database(url)
     try:
         async with database.engine.connect() as connection:
             await connection.execution_options(read_only=True)
-            return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+            return await connection.run_sync(look)
     finally:
         await database.dispose()
 
@@ -142,7 +231,7 @@ def _migrate(connection: Connection, metadata: MetaData) -> None:
             compare_type=True,
             include_name=partial(is_compared, metadata),
             render_item=_render,
-            process_revision_directives=_drop_whole_tables,
+            process_revision_directives=_refine,
             on_version_apply=restore,
         )
         with context.begin_transaction():
@@ -178,7 +267,16 @@ def _render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[Fals
     return f"colonnade.{type(item).__name__}({digits})"
 
 
-def _drop_whole_tables(_: Any, __: Any, scripts: list[MigrationScript]) -> None:
+def _refine(migration: MigrationContext, _: Any, scripts: list[MigrationScript]) -> None:
+    """Look at what is about to be written."""
+    empty = all(operations.is_empty() for script in scripts for operations in script.upgrade_ops_list)
+    if empty and not migration.opts["target_metadata"].tables:
+        raise DeclarationError("the models declare no table; import their modules in env.py")
+    context.config.attributes["empty"] = empty
+    _drop_whole_tables(scripts)
+
+
+def _drop_whole_tables(scripts: list[MigrationScript]) -> None:
     """Let a dropped table take its indexes along: MariaDB refuses to drop one that a foreign key uses."""
     for script in scripts:
         for operations in (*script.upgrade_ops_list, *script.downgrade_ops_list):
