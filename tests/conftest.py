@@ -1,9 +1,13 @@
 """What every test of the suite has at hand; the databases come from the test kit that users of the library get too."""
 
 import importlib.util
+import os
 from typing import Any
 
 import pytest
+
+# Hundreds of requests a second come from one address here; the tests of the limit set one.
+os.environ["RATE_LIMIT"] = "off"
 
 pytest_plugins = ["colonnade.testing.plugin", "pytester"]
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         unique_among_alive,
         when_parent_deleted,
     )
+    from colonnade.models.rate_limits import rate_limits
     from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
     from colonnade.schemas.derive import Email, ExactNumber
     from colonnade.services.hooks import Change, Service
@@ -73,6 +74,7 @@ _ROOMS = {
     "colonnade.models.jobs": "job_table",
     "colonnade.models.mixins": "IntegerId SoftDelete Timestamps UUIDv7Id Versioned "
     "unique_among_alive when_parent_deleted",
+    "colonnade.models.rate_limits": "rate_limits",
     "colonnade.models.types": "BigId ExactDecimal JsonDocument UTCDateTime value_enum",
     "colonnade.schemas.derive": "Email ExactNumber",
     "colonnade.services.hooks": "Change Service",
@@ -127,6 +129,7 @@ __all__ = [
     "job",
     "job_table",
     "load_settings",
+    "rate_limits",
     "run_migrations",
     "settings_or_exit",
     "unique_among_alive",

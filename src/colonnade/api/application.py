@@ -27,6 +27,8 @@ from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.sealing import Seal
 from colonnade.core.settings import Settings, settings_or_exit
 from colonnade.database.database import Database
+from colonnade.limits.choice import open_limits
+from colonnade.limits.limits import Limits
 from colonnade.models.base import Base
 
 Versions = Mapping[str, Sequence[Resource | APIRouter]]
@@ -60,13 +62,14 @@ def create_app(
     database = database or Database(
         settings.database_url.get_secret_value(), pool=settings.pool, echo=settings.sql_echo, metadata=Base.metadata
     )
+    limits = open_limits(settings, database)
     app = FastAPI(
         telemetry=_telemetry(),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[*middleware_stack(settings), Middleware(StandardMethods)],
-        lifespan=_lifespan(database, settings, lifespan),
+        middleware=[*middleware_stack(settings, limits=limits), Middleware(StandardMethods)],
+        lifespan=_lifespan(database, settings, limits, lifespan),
         **fastapi,
     )
     versions = resources if isinstance(resources, Mapping) else {"v1": resources}
@@ -84,6 +87,7 @@ def create_app(
     key = settings.secret_key.get_secret_value()
     install(app, database, response_wrapper=settings.response_wrapper, secret_key=key)
     answer_with_problems(app)
+    app.state.colonnade.limits = limits
     return app
 
 
@@ -128,11 +132,12 @@ def _routers(parts: Sequence[Resource | APIRouter]) -> list[APIRouter]:
     return [*routers, batch_router(keys)]
 
 
-def _lifespan(database: Database, settings: Settings, own: Lifespan | None) -> Lifespan:
+def _lifespan(database: Database, settings: Settings, limits: Limits, own: Lifespan | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.dispose)
+            stack.push_async_callback(limits.close)
             await database.start(create_tables=settings.env in {"development", "test"})
             if settings.env in {"staging", "production"}:
                 _settle_heap(stack)

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 
 from colonnade.api.body import parse_body, require_json
 from colonnade.api.idempotency import Idempotent
+from colonnade.api.limited import Limited
 from colonnade.api.operations import Call
 from colonnade.api.references import resolve, resolve_path
 from colonnade.api.reply import Reply
@@ -121,7 +122,9 @@ class _Run:
     def _takes(self, route: BaseRoute) -> TypeGuard[ResourceRoute]:
         if not isinstance(route, ResourceRoute):
             return False
-        operation = route.operation.operation if isinstance(route.operation, Idempotent) else route.operation
+        operation = route.operation
+        while isinstance(operation, Limited | Idempotent):
+            operation = operation.operation
         app: FastAPI = self._scope["app"]
         return not isinstance(operation, Batch) and runtime_of(app).lets_through(route, app)
 

@@ -39,7 +39,7 @@ class Endpoint:
 
     def answers(self) -> dict[int | str, dict[str, Any]]:
         """Describe every answer beside the usual one."""
-        told = {422: "Values that do not fit", 503: "The database is away or too busy"}
+        told = {422: "Values that do not fit", 429: "Too many requests", 503: "The database is away or too busy"}
         told |= _OF_READS if self.method == "GET" else _OF_WRITES
         if self.body is not None:
             told |= _OF_BODIES

@@ -10,9 +10,11 @@ from pydantic import BaseModel
 
 from colonnade.api.endpoint import Endpoint
 from colonnade.api.idempotency import Idempotent, key_header
+from colonnade.api.limited import Limited
 from colonnade.api.operations import Operation
 from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.database.database import Database
+from colonnade.limits.rate import Rate
 from colonnade.services.idempotency import IdempotencyKeys
 
 
@@ -22,6 +24,7 @@ def add_route(
     name: str,
     parameters: Sequence[dict[str, Any]],
     keys: IdempotencyKeys | None,
+    rate: Rate | None = None,
 ) -> None:
     """Add an endpoint to a router.
 
@@ -31,11 +34,14 @@ def add_route(
         name: of the resource, for the route's own.
         parameters: as OpenAPI describes them.
         keys: where the answers to POST and PATCH with an `Idempotency-Key` are kept; None when they take none.
+        rate: how often each client may ask for what this method does here; None for as often as for anything.
     """
     operation, described = endpoint.operation, list(parameters)
     if keys is not None and endpoint.method in {"POST", "PATCH"}:
         operation = Idempotent(operation, keys)
         described.append(key_header())
+    if rate is not None:
+        operation = Limited(operation, f"{name}-{endpoint.method.lower()}", rate)
     place = endpoint.path.replace("/", "_").replace("{id}", "one")
     router.add_api_route(
         endpoint.path,

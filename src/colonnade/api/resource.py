@@ -28,6 +28,7 @@ from colonnade.api.operations import (
 from colonnade.api.parameters import id_parameter, list_parameters, permanent_parameter, view_parameters
 from colonnade.api.preconditions import change_headers, read_headers
 from colonnade.core.errors import DeclarationError
+from colonnade.limits.rate import Rate, read_rate
 from colonnade.models.facts import Kind, TableFacts, read_facts
 from colonnade.models.full_text import full_text_of
 from colonnade.models.idempotency import idempotency_keys
@@ -87,6 +88,7 @@ class Routes:
         upsert: attributes of a unique key by which `PUT /bulk` finds the rows that it changes; it creates the others.
         permanent_delete: `DELETE /{id}?permanent=true` removes for good what is otherwise deleted softly.
         precondition_required: PATCH, PUT and DELETE of one row need `If-Match` or the body's `version`, or they get 428.
+        limits: how often each client may ask, by method: `{"POST": "10/minute"}` for all that POST does here, together.
         idempotent: POST and PATCH take an `Idempotency-Key`; the answers are kept in the table of `idempotency_keys`.
         parts: path of a sub-list -> (resource, foreign key): `{"posts": (posts, "user_id")}` is `GET /{id}/posts`.
         dependencies: FastAPI dependencies of every route, e.g. who may; they send it FastAPI's ordinary way.
@@ -99,6 +101,7 @@ class Routes:
     replace: Replacing = False
     bulk: bool = True
     upsert: tuple[str, ...] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
     idempotent: bool = False
     permanent_delete: bool = False
     precondition_required: bool = False
@@ -152,6 +155,7 @@ class Resource:
         self.reader = Reader(self.blueprint)
         self.writer = Writer(self.blueprint, self.reader)
         self.bulk = BulkWriter(self.writer, self.reader)
+        self.rates = _rates(routes)
         self.keys = IdempotencyKeys(idempotency_keys(facts.table.metadata)) if routes.idempotent else None
         self.router = APIRouter(
             prefix=f"/{self.path}",
@@ -214,7 +218,7 @@ class Resource:
                 parameters.append(permanent_parameter())
         elif endpoint.partly is not None:
             parameters.append(atomic_parameter())
-        add_route(self.router, endpoint, self.blueprint.plural, parameters, self.keys)
+        add_route(self.router, endpoint, self.blueprint.plural, parameters, self.keys, self.rates.get(endpoint.method))
 
 
 def _check_declaration(schemas: object, listing: Listing | None, routes: Routes) -> None:
@@ -230,6 +234,12 @@ def _check_declaration(schemas: object, listing: Listing | None, routes: Routes)
     for path, (part, key) in routes.parts.items():
         if key not in part.blueprint.facts.columns:
             raise DeclarationError(f"parts '{path}': {part.blueprint.label} has no column '{key}'")
+
+
+def _rates(routes: Routes) -> dict[str, Rate]:
+    if unknown := set(routes.limits) - {"GET", "POST", "PUT", "PATCH", "DELETE"}:
+        raise DeclarationError(f"limits: no method {', '.join(sorted(unknown))}; write e.g. {{'POST': '10/minute'}}")
+    return {method: read_rate(text) for method, text in routes.limits.items()}
 
 
 def _spoken(label: str) -> str:

@@ -29,6 +29,7 @@ from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.json import parse_json
 from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
+from colonnade.limits.limits import Limits
 from colonnade.policy.principal import ANONYMOUS, Principal
 
 Authenticate: TypeAlias = "Callable[[Scope, Database], Awaitable[Principal]]"
@@ -44,6 +45,7 @@ class Runtime:
         wrapped: guide A's response wrapper is on.
         seal: proves and hides what a client carries for the application, cursors for one.
         authenticate: tells who sends a request; None where there are no accounts.
+        limits: count requests, where a rate is declared.
         guarded: ids of the routes that dependencies of the user's stand before; None until first asked for.
     """
 
@@ -51,15 +53,22 @@ class Runtime:
     wrapped: bool = False
     seal: Seal = field(default_factory=lambda: Seal(secrets.token_bytes()))
     authenticate: Authenticate | None = None
+    limits: Limits = field(default_factory=Limits)
     guarded: frozenset[int] | None = None
 
     async def who(self, scope: Scope) -> Principal:
-        """Tell who sends a request.
+        """Tell who sends a request; found out once, for its limit, its route and `request.state.principal`.
 
         Raises:
             UnauthenticatedError: CLN300, it carries credentials that do not hold.
         """
-        return ANONYMOUS if self.authenticate is None else await self.authenticate(scope, self.database)
+        if self.authenticate is None:
+            return ANONYMOUS
+        state = scope.setdefault("state", {})
+        known: Principal | None = state.get("principal")
+        if known is None:
+            known = state["principal"] = await self.authenticate(scope, self.database)
+        return known
 
     def lets_through(self, route: ResourceRoute, app: FastAPI) -> bool:
         """Tell whether nothing of the user's stands between the server and a route's operation."""

@@ -75,6 +75,8 @@ def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
     import uvicorn
 
     print(where_to_look(serving.settings), flush=True)
+    # Each worker reads the settings anew, and has to know that it is not the only one, also where an option said so.
+    os.environ["WORKERS"] = str(serving.settings.workers)
     uvicorn.run(**serving.options())
 
 

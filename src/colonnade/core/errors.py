@@ -18,7 +18,8 @@ ColonnadeError
     │   └── KeyReusedError           CLN203  422  an Idempotency-Key of another request
     ├── AccessError                  CLN3xx  who may
     │   ├── UnauthenticatedError     CLN300  401
-    │   └── ForbiddenError           CLN301  403
+    │   ├── ForbiddenError           CLN301  403
+    │   └── RateLimitedError         CLN310  429  too many requests in too short a time
     ├── StateError                   CLN4xx  the stored rows do not allow it
     │   ├── NotFoundError            CLN400  404
     │   ├── UniqueError              CLN410  409
@@ -207,6 +208,18 @@ class ForbiddenError(AccessError):
     """The principal is known and may not do this."""
 
     code, status, title = "CLN301", 403, "Forbidden"
+
+
+class RateLimitedError(AccessError):
+    """This client or account has asked too often; it may ask again after `Retry-After` seconds (RFC 6585 §4)."""
+
+    code, status, title = "CLN310", 429, "Too many requests"
+    hint = "Wait for as many seconds as 'Retry-After' says."
+
+    def __init__(
+        self, detail: str | None = None, *, retry_after: int = 1, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after), **(headers or {})})
 
 
 class StateError(ProblemError):

@@ -5,6 +5,7 @@
     Cors              who may call from a browser on another origin
     AllowedHosts      which names this application answers to
     CatchAll          an unforeseen exception becomes a logged, generic 500
+    RateLimit         a client that asks too often is refused
     BodyLimit         a body that is too large is refused
 
 `middleware_stack` puts them in order, outermost first.
@@ -15,6 +16,7 @@ from colonnade.api.middleware.body_limit import MAX_BODY_SIZE, BodyLimit
 from colonnade.api.middleware.catch_all import CatchAll
 from colonnade.api.middleware.cors import Cors
 from colonnade.api.middleware.forwarded import Forwarded
+from colonnade.api.middleware.rate_limit import RateLimit
 from colonnade.api.middleware.request_id import get_request_id
 from colonnade.api.middleware.stack import middleware_stack
 from colonnade.api.middleware.standard_headers import StandardHeaders
@@ -26,6 +28,7 @@ __all__ = [
     "CatchAll",
     "Cors",
     "Forwarded",
+    "RateLimit",
     "StandardHeaders",
     "get_request_id",
     "middleware_stack",

@@ -9,11 +9,16 @@ from colonnade.api.middleware.body_limit import MAX_BODY_SIZE, BodyLimit
 from colonnade.api.middleware.catch_all import CatchAll
 from colonnade.api.middleware.cors import Cors
 from colonnade.api.middleware.forwarded import Forwarded
+from colonnade.api.middleware.rate_limit import RateLimit
 from colonnade.api.middleware.standard_headers import StandardHeaders
 from colonnade.core.settings import Settings
+from colonnade.limits.limits import Limits
+from colonnade.limits.rate import read_rate
 
 
-def middleware_stack(settings: Settings, *, max_body_size: int = MAX_BODY_SIZE) -> list[Middleware]:
+def middleware_stack(
+    settings: Settings, *, limits: Limits | None = None, max_body_size: int = MAX_BODY_SIZE
+) -> list[Middleware]:
     """Say what stands around the routes, outermost first, as `FastAPI(middleware=...)` takes it.
 
     Who called is told before anything else asks. The headers stand around all that answers, a refused preflight too.
@@ -21,7 +26,8 @@ def middleware_stack(settings: Settings, *, max_body_size: int = MAX_BODY_SIZE) 
     not there and costs nothing.
 
     Args:
-        settings: `trusted_proxies`, `cors_origins` and `allowed_hosts` are read.
+        settings: `trusted_proxies`, `cors_origins`, `allowed_hosts` and `rate_limit` are read.
+        limits: count the requests; in memory when not given.
         max_body_size: bytes of a request body; a route may have its own (Starlette's `max_body_size`).
     """
     stack = [Middleware(Forwarded, proxies=settings.trusted_proxies), Middleware(StandardHeaders)]
@@ -29,4 +35,8 @@ def middleware_stack(settings: Settings, *, max_body_size: int = MAX_BODY_SIZE) 
         stack.append(Middleware(Cors, origins=settings.cors_origins))
     if settings.allowed_hosts:
         stack.append(Middleware(AllowedHosts, hosts=settings.allowed_hosts))
-    return [*stack, Middleware(CatchAll), Middleware(BodyLimit, max_body_size=max_body_size)]
+    stack.append(Middleware(CatchAll))
+    if settings.rate_limit is not None:
+        general = (limits or Limits()).limit("default", read_rate(settings.rate_limit))
+        stack.append(Middleware(RateLimit, limit=general))
+    return [*stack, Middleware(BodyLimit, max_body_size=max_body_size)]
