@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
 
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from colonnade import Base, IntegerId, SoftDelete, Timestamps, Versioned, unique_among_alive
+from colonnade import AccountMixin, Base, IntegerId, SoftDelete, Timestamps, Versioned, unique_among_alive
 
 
 class UserRole(enum.StrEnum):
@@ -19,7 +18,7 @@ class UserRole(enum.StrEnum):
     ADMIN = "admin"
 
 
-class User(IntegerId, Timestamps, Versioned, SoftDelete, Base):
+class User(AccountMixin, IntegerId, Timestamps, Versioned, SoftDelete, Base):
     """A person with an account; whoever left may come back, or somebody else with the same address."""
 
     __tablename__ = "users"
@@ -36,9 +35,6 @@ class User(IntegerId, Timestamps, Versioned, SoftDelete, Base):
     full_name: Mapped[str | None] = mapped_column(String(100))
     bio: Mapped[str | None] = mapped_column(String(500))
     role: Mapped[UserRole] = mapped_column(default=UserRole.USER)
-    is_active: Mapped[bool] = mapped_column(default=True)
-    hashed_password: Mapped[str] = mapped_column(String(255))
-    last_login_at: Mapped[datetime | None] = mapped_column(info={"server_owned": True})
 
     # Named by text: the profile's module knows this one, and an arrow back would close a circle.
     profile: Mapped[Base | None] = relationship(

@@ -196,12 +196,18 @@ class AccessError(ProblemError):
 
 
 class UnauthenticatedError(AccessError):
-    """No principal, or one whose credentials no longer hold."""
+    """No principal, or one whose credentials no longer hold.
+
+    Args:
+        detail: what happened.
+        error: what is wrong with a token that was sent, e.g. `invalid_token` (RFC 6750 §3.1).
+    """
 
     code, status, title = "CLN300", 401, "Not authenticated"
 
-    def __init__(self, detail: str | None = None) -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+    def __init__(self, detail: str | None = None, *, error: str | None = None) -> None:
+        challenge = "Bearer" if error is None else f'Bearer error="{error}"'
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
 
 
 class ForbiddenError(AccessError):

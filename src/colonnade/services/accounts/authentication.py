@@ -1,0 +1,139 @@
+"""Telling who sends a request: the token's signature, and one keyed read of what its account is at this moment.
+
+Nothing is taken from the token but names: whether the session still runs, whether the account is active and what its role
+is stands in the database, so that every worker knows of a change at its very next request.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from colonnade.core.errors import UnauthenticatedError
+from colonnade.database.database import Database
+from colonnade.models.clock import utc_now
+from colonnade.models.types import UTCDateTime
+from colonnade.policy.principal import Principal
+from colonnade.query.compile import CompiledStatement, compile_statement
+from colonnade.query.wire import key_converter_of
+from colonnade.security.opaque import KEY_MARK, Opaque, read_api_key
+from colonnade.security.tokens import AccessTokens, Claims, TokenError
+from colonnade.services.accounts.blueprint import AccountBlueprint
+
+_MARK = KEY_MARK.encode()
+_NOTED_EVERY = timedelta(minutes=1)
+"""How exactly it is known when an API key was used last: not every read shall cost a write."""
+
+
+class Authentication:
+    """Makes principals of bearer tokens.
+
+    Args:
+        accounts: who there is.
+        tokens: reads access tokens.
+    """
+
+    def __init__(self, accounts: AccountBlueprint, tokens: AccessTokens) -> None:
+        self._accounts = accounts
+        self._tokens = tokens
+        self._compiled: dict[tuple[str, str], CompiledStatement] = {}
+        self._roles: dict[object, str] = {}
+
+    async def principal_of(self, database: Database, token: bytes) -> Principal:
+        """Tell whose an access token or an API key is; one statement.
+
+        Args:
+            database: of the accounts.
+            token: what stands behind `Bearer`.
+
+        Raises:
+            UnauthenticatedError: CLN300, it does not hold, or not any longer.
+        """
+        if token.startswith(_MARK):
+            return await self._of_key(database, token)
+        claims = self.claims_of(token)
+        values = {"session": claims.session, "id": claims.subject}
+        rows = await database.fetch(self._statement(database, "session", self._by_session).bind(values))
+        if not rows:
+            raise UnauthenticatedError(
+                "The access token does not hold any longer; sign in again.", error="invalid_token"
+            )
+        return Principal(claims.subject, self._role(database, rows[0][0]))
+
+    def claims_of(self, token: bytes) -> Claims:
+        """Read an access token, and ask no database.
+
+        Raises:
+            UnauthenticatedError: CLN300.
+        """
+        try:
+            return self._tokens.read(token)
+        except TokenError as error:
+            raise UnauthenticatedError(str(error), error="invalid_token") from None
+
+    async def _of_key(self, database: Database, token: bytes) -> Principal:
+        key = read_api_key(token.decode("latin-1"))
+        now = utc_now()
+        if key is not None:
+            values = {"prefix": key.name, "now": now, "noted": now - _NOTED_EVERY}
+            rows = await database.fetch(self._statement(database, "key", self._by_key).bind(values))
+            if rows and key.fits(rows[0][1]):
+                raw, _, role, scopes, stale = rows[0]
+                if stale:
+                    await self._note_use(database, key)
+                id = key_converter_of(self._accounts.facts.identity, database.dialect)(raw)
+                return Principal(id, self._role(database, role), frozenset(scopes.split()))
+        raise UnauthenticatedError("The API key does not hold, or not any longer.", error="invalid_token")
+
+    async def _note_use(self, database: Database, key: Opaque) -> None:
+        table = self._accounts.tables.api_keys
+        async with database.unit_of_work() as unit:
+            used = sa.update(table).where(table.c.prefix == key.name).values(last_used_at=utc_now())
+            await unit.session.execute(used)
+            await unit.commit()
+
+    def _by_session(self) -> sa.Select[Any]:
+        facts, sessions = self._accounts.facts, self._accounts.tables.sessions
+        identity = facts.identity.column
+        return sa.select(self._accounts.column("role")).where(
+            sessions.c.id == sa.bindparam("session", type_=sa.String()),
+            identity == sa.bindparam("id", type_=identity.type),
+            sessions.c.account_id == identity,
+            sessions.c.token_version == self._accounts.column("token_version"),
+            self._accounts.column("is_active"),
+            *facts.visible(),
+        )
+
+    def _by_key(self) -> sa.Select[Any]:
+        facts, keys = self._accounts.facts, self._accounts.tables.api_keys
+        identity = facts.identity.column
+        noted = sa.bindparam("noted", type_=UTCDateTime())
+        stale = sa.or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < noted)
+        return sa.select(
+            identity, keys.c.key_hash, self._accounts.column("role"), keys.c.scopes, sa.case((stale, 1), else_=0)
+        ).where(
+            keys.c.prefix == sa.bindparam("prefix", type_=sa.String()),
+            sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > sa.bindparam("now", type_=UTCDateTime())),
+            keys.c.account_id == identity,
+            self._accounts.column("is_active"),
+            *facts.visible(),
+        )
+
+    def _statement(self, database: Database, name: str, make: Callable[[], sa.Select[Any]]) -> CompiledStatement:
+        found = self._compiled.get((database.driver_name, name))
+        if found is None:
+            found = compile_statement(make(), database.dialect)
+            self._compiled[database.driver_name, name] = found
+        return found
+
+    def _role(self, database: Database, raw: object) -> str:
+        """Give a role as policies name it: an enum's value, whatever the column stores of it."""
+        found = self._roles.get(raw)
+        if found is None:
+            role = key_converter_of(self._accounts.facts.columns["role"], database.dialect)(raw)
+            found = self._roles[raw] = str(role.value if isinstance(role, enum.Enum) else role)
+        return found

@@ -1,0 +1,108 @@
+"""What the accounts of an application are, once declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase
+
+from colonnade.core.errors import DeclarationError
+from colonnade.models.accounts import AccountTables, account_tables
+from colonnade.models.facts import Kind, TableFacts, read_facts
+
+
+class Account(NamedTuple):
+    """An account's row, as far as signing in needs it; whether it is active is asked of it at every step."""
+
+    id: Any
+    hashed_password: str
+    is_active: bool
+    token_version: int
+    email: str | None
+    email_verified_at: datetime | None
+
+    def __repr__(self) -> str:
+        return f"Account(id={self.id!r}, ...)"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBlueprint:
+    """The model of the accounts, and the tables beside it.
+
+    Attributes:
+        facts: of the model.
+        tables: beside it.
+        login: fields that name an account at its login, e.g. e-mail and username.
+        email: the field of its address; None where accounts have none, and get no mail then.
+    """
+
+    facts: TableFacts
+    tables: AccountTables
+    login: tuple[str, ...]
+    email: str | None
+
+    def column(self, key: str) -> sa.Column[Any]:
+        """Give a column of the accounts' table by its attribute."""
+        return self.facts.columns[key].column
+
+    async def find(self, session: AsyncSession, *conditions: sa.ColumnElement[bool]) -> Account | None:
+        """Read one account that is not deleted; one statement."""
+        keys = ("hashed_password", "is_active", "token_version", self.email, "email_verified_at")
+        columns = [sa.null() if key is None else self.column(key) for key in keys]
+        chosen = sa.select(self.facts.identity.column, *columns).where(*conditions, *self.facts.visible()).limit(1)
+        row = (await session.execute(chosen)).one_or_none()
+        return None if row is None else Account(*row)
+
+    async def find_by_id(self, session: AsyncSession, id: object) -> Account | None:
+        """Read the account with this id."""
+        return await self.find(session, self.facts.identity.column == id)
+
+    async def find_by_login(self, session: AsyncSession, name: str) -> Account | None:
+        """Read the account that a person names at its login; the fields are tried in their order.
+
+        An e-mail address is looked for as it is stored, case folded (see `Email`).
+        """
+        for key in self.login:
+            value = name.strip().casefold() if key == self.email else name
+            if (found := await self.find(session, self.column(key) == value)) is not None:
+                return found
+        return None
+
+    async def change(self, session: AsyncSession, account: Account, **values: Any) -> bool:
+        """Change columns of an account, unless its password or activity has changed since it was read.
+
+        Its version and its time of change go along, as its representation does.
+
+        Returns:
+            Whether it was still as it was read.
+        """
+        facts = self.facts
+        stored = {facts.columns[key].column: value for key, value in facts.fill(values, new=False).items()}
+        if facts.version is not None:
+            stored[facts.version.column] = facts.version.column + 1
+        same = (
+            facts.identity.column == account.id,
+            self.column("hashed_password") == account.hashed_password,
+            self.column("is_active").is_(account.is_active),
+        )
+        result: Any = await session.execute(sa.update(facts.table).where(*same, *facts.visible()).values(stored))
+        return bool(result.rowcount)
+
+
+def read_accounts(model: type[DeclarativeBase], login: tuple[str, ...], email: str | None) -> AccountBlueprint:
+    """Read a model of accounts.
+
+    Raises:
+        DeclarationError: it lacks the mixin or a field; the text says which.
+    """
+    tables, facts = account_tables(model), read_facts(model)
+    for name in (*login, *([] if email is None else [email])):
+        if name not in facts.columns or facts.columns[name].kind is not Kind.TEXT:
+            raise DeclarationError(f"{model.__name__} has no text column '{name}' that an account is found by")
+    if not login:
+        raise DeclarationError(f"{model.__name__}: name the fields that an account is found by at its login")
+    return AccountBlueprint(facts, tables, login, email)

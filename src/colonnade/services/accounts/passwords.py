@@ -1,0 +1,61 @@
+"""Changing a password, by whoever knows it; every session ends with that."""
+
+from __future__ import annotations
+
+from colonnade.core.errors import Fault, RuleError, UnauthenticatedError
+from colonnade.database.database import Database
+from colonnade.security.passwords import check_password, hash_password
+from colonnade.services.accounts.blueprint import Account, AccountBlueprint
+from colonnade.services.accounts.sessions import Sessions
+
+
+class Passwords:
+    """Changes passwords.
+
+    Args:
+        accounts: whose.
+        sessions: ends theirs.
+    """
+
+    def __init__(self, accounts: AccountBlueprint, sessions: Sessions) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+
+    async def change(self, database: Database, id: object, current: str, new: str) -> None:
+        """Change the password of a signed-in account, and end its sessions, the one that asks included.
+
+        Args:
+            database: of the accounts.
+            id: of the account.
+            current: its password as it is.
+            new: what it shall be; the schema has checked its form.
+
+        Raises:
+            RuleError: CLN202, the current password is another one.
+            UnauthenticatedError: CLN300, the account was changed or deactivated meanwhile.
+        """
+        async with database.session(read_only=True) as session:
+            account = await self._accounts.find_by_id(session, id)
+        if account is None:
+            raise _gone()
+        if not (await check_password(current, account.hashed_password)).right:
+            fault = Fault("wrong_password", "This is not the account's password.", pointer="/current_password")
+            raise RuleError("The current password is another one.", faults=[fault])
+        await self.set(database, account, new)
+
+    async def set(self, database: Database, account: Account, new: str) -> None:
+        """Give an account a password, unless it was changed since it was read, and end its sessions."""
+        hashed = await hash_password(new)
+
+        async def once() -> None:
+            async with database.unit_of_work() as unit:
+                if not await self._accounts.change(unit.session, account, hashed_password=hashed):
+                    raise _gone()
+                await self._sessions.end_all_in(unit.session, account.id)
+                await unit.commit()
+
+        await database.retry(once)
+
+
+def _gone() -> UnauthenticatedError:
+    return UnauthenticatedError("The account has changed meanwhile; sign in again.", error="invalid_token")
