@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from app.api import TAGS, VERSIONS
 from app.core.config import settings
 from app.core.database import database
+from app.core.security import accounts
 from colonnade import Database, Settings, create_app
 
 DESCRIPTION = """
@@ -29,6 +30,7 @@ def build(settings: Settings, database: Database) -> FastAPI:
         VERSIONS,
         settings=settings,
         database=database,
+        accounts=accounts,
         title="Colonnade reference application",
         summary="Users and their posts, products and orders.",
         description=DESCRIPTION,

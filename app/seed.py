@@ -11,9 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import settings
-from app.core.security import hash_password
 from app.demo_data import demo_data
-from colonnade import Base, Database
+from colonnade import Base, Database, hash_password
 
 DEMO_PASSWORD = "demo-password-1"  # noqa: S105  - for development, and told to everybody who asks for demo data
 

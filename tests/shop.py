@@ -39,3 +39,16 @@ def faults(answer: httpx.Response) -> list[tuple[str, str]]:
     """Give the places and codes of a problem document, which must be one."""
     assert answer.headers["content-type"] == "application/problem+json"
     return [(fault.get("pointer") or fault.get("parameter"), fault["code"]) for fault in answer.json()["errors"]]
+
+
+async def sign_in(shop: httpx.AsyncClient, name: str, password: str = PASSWORD) -> Json:
+    """Sign in and give the tokens."""
+    answer = await shop.post("auth/token", data={"username": name, "password": password})
+    assert answer.status_code == 200, answer.text
+    tokens: Json = answer.json()
+    return tokens
+
+
+def bearer(tokens: Json) -> dict[str, str]:
+    """Give the header of a request by whoever has these tokens."""
+    return {"Authorization": f"Bearer {tokens['access_token']}"}

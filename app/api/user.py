@@ -17,5 +17,5 @@ users = Resource(
         deleted=True,
     ),
     service=UserService(),
-    routes=Routes(parts={"posts": (posts, "user_id")}, permanent_delete=True),
+    routes=Routes(me=True, parts={"posts": (posts, "user_id")}, permanent_delete=True),
 )

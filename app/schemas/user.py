@@ -3,29 +3,15 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, EmailStr, Field, SecretStr
-from pydantic_core import PydanticCustomError
+from pydantic import EmailStr, Field
 
 from app.models.user import UserRole
 from app.schemas.shape import Body, Row, unsent
-from colonnade import Email
-
-
-def _require_letter_and_digit(password: SecretStr) -> SecretStr:
-    text = password.get_secret_value()
-    if not any(sign.isalpha() for sign in text) or not any(sign.isdigit() for sign in text):
-        raise PydanticCustomError("password_too_simple", "A password needs at least one letter and one digit")
-    return password
-
+from colonnade import Email, NewPassword
 
 Username = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_]{3,50}$", min_length=3, max_length=50, examples=["ada_l"])]
 FullName = Annotated[str, Field(max_length=100, examples=["Ada Lovelace"])]
 Bio = Annotated[str, Field(max_length=500, examples=["Writes about engines."])]
-Password = Annotated[
-    SecretStr,
-    Field(min_length=8, max_length=128, description="At least one letter and one digit.", examples=["analytical-1843"]),
-    AfterValidator(_require_letter_and_digit),
-]
 
 
 class UserCreate(Body):
@@ -33,7 +19,7 @@ class UserCreate(Body):
 
     email: Annotated[Email, Field(examples=["ada@example.com"])]
     username: Username
-    password: Password
+    password: NewPassword
     full_name: FullName | None = None
 
 

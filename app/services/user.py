@@ -1,7 +1,6 @@
 """The rules of users: a password is hashed before the transaction opens, off the event loop."""
 
-from app.core.security import hash_password
-from colonnade import Change, Service
+from colonnade import Change, Service, hash_password
 
 
 class UserService(Service):

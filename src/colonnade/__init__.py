@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from colonnade.api.accounts.accounts import Accounts
     from colonnade.api.application import create_app, install
-    from colonnade.api.dependencies import get_db, get_sync_db
+    from colonnade.api.dependencies import get_db, get_principal, get_sync_db
     from colonnade.api.exceptions import answer_with_problems
     from colonnade.api.resource import Listing, Resource, Routes, Schemas
     from colonnade.api.route import get_database
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from colonnade.jobs.request import JobRequest
     from colonnade.jobs.run import JobRun
     from colonnade.mail.mail import Mail
+    from colonnade.models.accounts import AccountMixin, account_tables
     from colonnade.models.base import Base
     from colonnade.models.clock import utc_now
     from colonnade.models.full_text import full_text
@@ -47,14 +49,18 @@ if TYPE_CHECKING:
     )
     from colonnade.models.rate_limits import rate_limits
     from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
+    from colonnade.policy.principal import ANONYMOUS, Principal
+    from colonnade.schemas.accounts import NewPassword
     from colonnade.schemas.derive import Email, ExactNumber
+    from colonnade.security.passwords import hash_password
     from colonnade.services.hooks import Change, Service
 
 # Where each name is found when it is first asked for: `colonnade --help` needs none of them, and the web and the
 # database take a second to import.
 _ROOMS = {
+    "colonnade.api.accounts.accounts": "Accounts",
     "colonnade.api.application": "create_app install",
-    "colonnade.api.dependencies": "get_db get_sync_db",
+    "colonnade.api.dependencies": "get_db get_principal get_sync_db",
     "colonnade.api.exceptions": "answer_with_problems",
     "colonnade.api.resource": "Listing Resource Routes Schemas",
     "colonnade.api.route": "get_database",
@@ -67,6 +73,7 @@ _ROOMS = {
     "colonnade.jobs.request": "JobRequest",
     "colonnade.jobs.run": "JobRun",
     "colonnade.mail.mail": "Mail",
+    "colonnade.models.accounts": "AccountMixin account_tables",
     "colonnade.models.base": "Base",
     "colonnade.models.clock": "utc_now",
     "colonnade.models.full_text": "full_text",
@@ -76,12 +83,18 @@ _ROOMS = {
     "unique_among_alive when_parent_deleted",
     "colonnade.models.rate_limits": "rate_limits",
     "colonnade.models.types": "BigId ExactDecimal JsonDocument UTCDateTime value_enum",
+    "colonnade.policy.principal": "ANONYMOUS Principal",
+    "colonnade.schemas.accounts": "NewPassword",
     "colonnade.schemas.derive": "Email ExactNumber",
+    "colonnade.security.passwords": "hash_password",
     "colonnade.services.hooks": "Change Service",
 }
 _PLACES = {name: module for module, names in _ROOMS.items() for name in names.split()}
 
 __all__ = [
+    "ANONYMOUS",
+    "AccountMixin",
+    "Accounts",
     "Base",
     "BigId",
     "Change",
@@ -101,8 +114,10 @@ __all__ = [
     "JsonDocument",
     "Listing",
     "Mail",
+    "NewPassword",
     "NotFoundError",
     "PoolSettings",
+    "Principal",
     "ProblemError",
     "Resource",
     "Routes",
@@ -118,12 +133,15 @@ __all__ = [
     "UniqueError",
     "UnitOfWork",
     "Versioned",
+    "account_tables",
     "answer_with_problems",
     "create_app",
     "full_text",
     "get_database",
     "get_db",
+    "get_principal",
     "get_sync_db",
+    "hash_password",
     "idempotency_keys",
     "install",
     "job",

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 
-from app.core.security import verify_password
 from app.demo_data import Counts, demo_data, lines_of
 from app.models import Category, Order, OrderLine, Post, Product, User, UserProfile
 from app.seed import DEMO_PASSWORD, seed
 from colonnade import Database
+from colonnade.security.passwords import check_password
 from tests.shop import create, line, new_user
 
 pytestmark = pytest.mark.anyio
@@ -77,7 +77,7 @@ async def test_demo_users_log_in_with_the_password_that_is_told(shop_app: FastAP
     async with shop_app.state.database.session(read_only=True) as session:
         hashes = set(await session.scalars(sa.select(User.hashed_password)))
     assert len(hashes) == 1
-    assert await verify_password(DEMO_PASSWORD, hashes.pop())
+    assert (await check_password(DEMO_PASSWORD, hashes.pop())).right
 
 
 @pytest.mark.parametrize("rows", [1, 2, 19, 39, 40, 41, 100, 999, 5_000])

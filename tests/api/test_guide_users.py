@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
-from app.core.security import verify_password
 from app.models import User, UserRole
+from colonnade.security.passwords import check_password
 from tests.shop import HOST, PASSWORD, create, faults, new_user
 
 pytestmark = pytest.mark.anyio
@@ -89,8 +89,8 @@ async def test_the_password_is_stored_as_argon2id_hash(shop_app: FastAPI, shop: 
     async with shop_app.state.database.session(read_only=True) as session:
         hashed = (await session.scalars(select(User.hashed_password))).one()
     assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert await verify_password(PASSWORD, hashed)
-    assert not await verify_password(PASSWORD + "!", hashed)
+    assert (await check_password(PASSWORD, hashed)).right
+    assert not (await check_password(PASSWORD + "!", hashed)).right
 
 
 async def test_update_changes_only_what_was_sent(shop: Client) -> None:

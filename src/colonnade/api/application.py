@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
+from colonnade.api.accounts.accounts import Accounts
 from colonnade.api.batch_route import batch_router
 from colonnade.api.docs_pages import add_docs_pages
 from colonnade.api.error_pages import add_error_pages
@@ -39,6 +40,7 @@ def create_app(
     resources: Sequence[Resource | APIRouter] | Versions,
     *,
     database: Database | None = None,
+    accounts: Accounts | None = None,
     settings: Settings | None = None,
     checks: Sequence[ReadinessCheck] = (),
     lifespan: Lifespan | None = None,
@@ -49,6 +51,7 @@ def create_app(
     Args:
         resources: served as version `v1`, or a mapping of versions to them, the newest last; `/api/...` answers for that.
         database: theirs; made from `settings.database_url` when not given.
+        accounts: who may sign in; their routes stand below `/auth` of each version.
         settings: read from the environment when not given.
         checks: what must hold before `/health/ready` says so, beside the database's answer.
         lifespan: the application's own start and stop, inside the database's.
@@ -74,7 +77,7 @@ def create_app(
     )
     versions = resources if isinstance(resources, Mapping) else {"v1": resources}
     for number, (version, parts) in enumerate(versions.items(), 1):
-        routers = _routers(parts)
+        routers = _routers(parts, accounts)
         for router in routers:
             app.include_router(router, prefix=f"{settings.api_prefix}/{version}")
         if number == len(versions):
@@ -85,13 +88,20 @@ def create_app(
     add_error_pages(app)
     # The key that everybody knows does in development: a cursor grants nothing, and every worker takes it.
     key = settings.secret_key.get_secret_value()
-    install(app, database, response_wrapper=settings.response_wrapper, secret_key=key)
+    install(app, database, accounts=accounts, response_wrapper=settings.response_wrapper, secret_key=key)
     answer_with_problems(app)
     app.state.colonnade.limits = limits
     return app
 
 
-def install(app: FastAPI, database: Database, *, response_wrapper: bool = False, secret_key: str | None = None) -> None:
+def install(
+    app: FastAPI,
+    database: Database,
+    *,
+    accounts: Accounts | None = None,
+    response_wrapper: bool = False,
+    secret_key: str | None = None,
+) -> None:
     """Give an existing FastAPI application a database for its resource routers, and the shortcut to them.
 
     Every refusal of a resource's route, and whatever `get_db` or a unit of work raises in the application's own, is a
@@ -100,13 +110,17 @@ def install(app: FastAPI, database: Database, *, response_wrapper: bool = False,
     Args:
         app: before its first request.
         database: what its resources are stored in; disposing of it is the application's own affair.
+        accounts: who may sign in; include `accounts.router` where its routes shall stand.
         response_wrapper: put guide A's `{success, data, error, metadata}` around what succeeds (S15).
-        secret_key: seals cursors; the same in every worker. Without one each process has a key of its own.
+        secret_key: seals cursors and signs tokens, with keys that are derived from it; the same in every worker. Without one
+            each process has a key of its own.
     """
     app.state.database = database
-    app.state.colonnade = Runtime(database, wrapped=response_wrapper)
+    runtime = app.state.colonnade = Runtime(database, wrapped=response_wrapper)
     if secret_key is not None:
-        app.state.colonnade.seal = Seal(secret_key.encode())
+        runtime.seal = Seal(secret_key.encode())
+    if accounts is not None:
+        accounts.attach(runtime, runtime.seal.key)
     app.add_exception_handler(ProblemError, answer_problem_error)
     refine_openapi(app)
     # Innermost, so that every middleware of the application's own has seen the request.
@@ -119,9 +133,9 @@ def _telemetry() -> TelemetryConfig:
     return {"tracing": wanted, "metrics": wanted, "logs": wanted}
 
 
-def _routers(parts: Sequence[Resource | APIRouter]) -> list[APIRouter]:
-    """Give the routers of a version, that of its batches included."""
-    routers: list[APIRouter] = []
+def _routers(parts: Sequence[Resource | APIRouter], accounts: Accounts | None) -> list[APIRouter]:
+    """Give the routers of a version, those of its accounts and batches included."""
+    routers: list[APIRouter] = [] if accounts is None else [accounts.router]
     for part in parts:
         router: object = part.router if isinstance(part, Resource) else part
         if not isinstance(router, APIRouter):

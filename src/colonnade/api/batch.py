@@ -126,7 +126,7 @@ class _Run:
         while isinstance(operation, Limited | Idempotent):
             operation = operation.operation
         app: FastAPI = self._scope["app"]
-        return not isinstance(operation, Batch) and runtime_of(app).lets_through(route, app)
+        return not isinstance(operation, Batch) and not route.apart and runtime_of(app).lets_through(route, app)
 
 
 def _placed(faults: Iterable[Fault], at: str) -> Iterable[Fault]:

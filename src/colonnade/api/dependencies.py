@@ -1,18 +1,31 @@
-"""Dependencies for the user's own endpoints: a session of the application's database, async or sync."""
+"""Dependencies for the user's own endpoints: a session of the application's database, async or sync, and who calls."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from colonnade.api.route import get_database
+from colonnade.api.route import get_database, runtime_of
 from colonnade.database.database import Database
+from colonnade.policy.principal import Principal
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+async def get_principal(request: Request, response: Response) -> Principal:
+    """Dependency: who sends the request; `ANONYMOUS` where no credentials came with it.
+
+    Raises:
+        UnauthenticatedError: CLN300, they do not hold.
+    """
+    principal = await runtime_of(request.app).who(request.scope)
+    if not principal.is_anonymous:
+        response.headers["cache-control"] = "no-store"
+    return principal
 
 
 async def get_db(request: Request, database: Annotated[Database, Depends(get_database)]) -> AsyncIterator[AsyncSession]:

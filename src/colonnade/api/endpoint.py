@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from colonnade.api.operations import GetRow, Operation
+from colonnade.api.operations import GetOwnRow, GetRow, Operation
 from colonnade.api.problems import Problem
 
 
@@ -20,6 +20,7 @@ class Endpoint:
         status: of an answer that says it was done; by the method when None.
         also: further refusals, by status.
         partly: what is answered with 207, where a request may be done in parts.
+        request_body: of OpenAPI, for a body that the operation reads by itself: a form, or one that may be left out.
     """
 
     method: str
@@ -31,19 +32,35 @@ class Endpoint:
     status: int | None = None
     partly: type[BaseModel] | None = None
     also: Mapping[int, str] = field(default_factory=dict)
+    request_body: Mapping[str, Any] | None = None
 
     @property
     def success(self) -> int:
         """The status of success."""
         return self.status or {"POST": 201, "DELETE": 204}.get(self.method, 200)
 
+    @property
+    def apart(self) -> bool:
+        """Whether the operation asks for credentials by itself, and takes part in nothing that is a resource's."""
+        return bool(getattr(self.operation, "apart", False))
+
+    @property
+    def reads(self) -> bool:
+        """Whether it takes a body."""
+        return self.body is not None or self.request_body is not None
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether it is about rows that may be missing."""
+        return bool(self.path) and not self.apart
+
     def answers(self) -> dict[int | str, dict[str, Any]]:
         """Describe every answer beside the usual one."""
         told = {422: "Values that do not fit", 429: "Too many requests", 503: "The database is away or too busy"}
         told |= _OF_READS if self.method == "GET" else _OF_WRITES
-        if self.body is not None:
+        if self.reads:
             told |= _OF_BODIES
-        if self.path:
+        if self.is_of_rows:
             told[404] = "No such row"
         if "{id}" in self.path and self.method != "GET":
             told[412] = "The row is not as `If-Match` demands"
@@ -53,7 +70,7 @@ class Endpoint:
         found: dict[int | str, dict[str, Any]] = {
             status: {"model": Problem, "description": told[status]} for status in sorted(told)
         }
-        if isinstance(self.operation, GetRow):
+        if isinstance(self.operation, GetRow | GetOwnRow):
             found[304] = {"description": "The client has it already (`If-None-Match`)"}
         if self.partly is not None:
             found[207] = {"model": self.partly, "description": "One result per item (`atomic=false`)"}

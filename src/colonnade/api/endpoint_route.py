@@ -53,12 +53,17 @@ def add_route(
         description=(type(endpoint.operation).__call__.__doc__ or "").strip(),
         name=f"{endpoint.method.lower()}_{name}{place}",
         responses=endpoint.answers(),
-        openapi_extra={"parameters": described},
+        openapi_extra=_extra(endpoint, described),
         route_class_override=ResourceRoute,
     )
     route = router.routes[-1]
     assert isinstance(route, ResourceRoute)  # it was just added as one
-    route.operation, route.body_schema = operation, endpoint.body
+    route.operation, route.body_schema, route.apart = operation, endpoint.body, endpoint.apart
+
+
+def _extra(endpoint: Endpoint, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    body = {} if endpoint.request_body is None else {"requestBody": endpoint.request_body}
+    return {"parameters": parameters, **body}
 
 
 def _function(operation: Operation, body: type[BaseModel] | None) -> Callable[..., Any]:

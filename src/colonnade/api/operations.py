@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 from urllib.parse import quote
 
 from pydantic import BaseModel
@@ -14,7 +14,7 @@ from colonnade.api.body import all_values, parse_body, require_json, sent_values
 from colonnade.api.links import link_header
 from colonnade.api.preconditions import conditional_reply, read_precondition
 from colonnade.api.reply import Reply, document_reply
-from colonnade.core.errors import PreconditionRequiredError
+from colonnade.core.errors import PreconditionRequiredError, UnauthenticatedError
 from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts
@@ -106,6 +106,23 @@ class GetRow:
         if precondition is UNCONDITIONAL:
             return document_reply(200, document)
         return conditional_reply(document, precondition)
+
+
+@dataclass(frozen=True, slots=True)
+class GetOwnRow:
+    """GET of the signed-in account's own row."""
+
+    get: GetRow
+    apart: ClassVar[bool] = True
+    signed_in: ClassVar[bool] = True
+
+    async def __call__(self, call: Call) -> Reply:
+        """Give the row of whoever is signed in, as its own path gives it."""
+        principal = await call.scope["app"].state.colonnade.who(call.scope)
+        if principal.is_anonymous:
+            raise UnauthenticatedError("Sign in first, and send the access token.")
+        scope = {**call.scope, "path_params": {"id": str(principal.id)}}
+        return (await self.get(call._replace(scope=scope, principal=principal))).for_principal()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from colonnade.services.document import Document
 _JSON = (b"content-type", b"application/json")
 _BODILESS = (204, 304)
 
+NOT_STORED = (b"cache-control", b"no-store")
+"""On every answer to somebody who has signed in: no cache between may keep it for somebody else (RFC 9111 §5.2.2.5)."""
+
 
 class Reply(NamedTuple):
     """What an operation answers."""
@@ -18,6 +21,10 @@ class Reply(NamedTuple):
     status: int
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes = b""
+
+    def for_principal(self) -> Reply:
+        """Give the answer as somebody gets it who has signed in."""
+        return self if NOT_STORED in self.headers else self._replace(headers=(*self.headers, NOT_STORED))
 
     async def send(self, send: Send) -> None:
         """Send it as two ASGI messages."""

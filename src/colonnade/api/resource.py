@@ -18,6 +18,7 @@ from colonnade.api.endpoint_route import add_route
 from colonnade.api.operations import (
     CreateRow,
     DeleteRow,
+    GetOwnRow,
     GetRow,
     ListRows,
     ReplaceRow,
@@ -90,6 +91,7 @@ class Routes:
         precondition_required: PATCH, PUT and DELETE of one row need `If-Match` or the body's `version`, or they get 428.
         limits: how often each client may ask, by method: `{"POST": "10/minute"}` for all that POST does here, together.
         idempotent: POST and PATCH take an `Idempotency-Key`; the answers are kept in the table of `idempotency_keys`.
+        me: `GET /me` shows whoever is signed in his own row; for the resource of the accounts.
         parts: path of a sub-list -> (resource, foreign key): `{"posts": (posts, "user_id")}` is `GET /{id}/posts`.
         dependencies: FastAPI dependencies of every route, e.g. who may; they send it FastAPI's ordinary way.
         tags: of OpenAPI; the path when there are none.
@@ -105,6 +107,7 @@ class Routes:
     idempotent: bool = False
     permanent_delete: bool = False
     precondition_required: bool = False
+    me: bool = False
     parts: Mapping[str, tuple[Resource, str]] = field(default_factory=dict)
     dependencies: Sequence[DependsMarker] = ()
     tags: Sequence[str] = ()
@@ -193,6 +196,8 @@ class Resource:
         }
         if routes.bulk:  # before the routes of one row, whose ids may be texts
             yield from bulk_endpoints(self.bulk, self.rules, routes.methods, routes.upsert)
+        if routes.me:
+            yield Endpoint("GET", "/me", GetOwnRow(GetRow(reader, self.rules.view)), "Get your own account", shown)
         yield from (endpoint for method, endpoint in every.items() if method in routes.methods)
         if routes.replace == "partial":
             changing = UpdateRow(writer, update, demands)
@@ -208,7 +213,9 @@ class Resource:
 
     def _add(self, endpoint: Endpoint) -> None:
         parameters = [id_parameter(self.blueprint.facts.identity)] if "{id}" in endpoint.path else []
-        if isinstance(endpoint.operation, ListRows):
+        if isinstance(endpoint.operation, GetOwnRow):
+            parameters = view_parameters(self.rules.view) + read_headers()
+        elif isinstance(endpoint.operation, ListRows):
             parameters += list_parameters(endpoint.operation.rules)
         elif isinstance(endpoint.operation, GetRow):
             parameters += view_parameters(endpoint.operation.rules) + read_headers()

@@ -24,6 +24,7 @@ from colonnade.api.body import parse_body, read_body, require_json
 from colonnade.api.exceptions import problem_of_http, problem_reply, refused_by_fastapi
 from colonnade.api.operations import Call, Operation
 from colonnade.api.problems import problem_response
+from colonnade.api.reply import NOT_STORED
 from colonnade.api.wrapper import wrap
 from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.json import parse_json
@@ -31,6 +32,7 @@ from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
 from colonnade.limits.limits import Limits
 from colonnade.policy.principal import ANONYMOUS, Principal
+from colonnade.services.accounts.services import AccountServices
 
 Authenticate: TypeAlias = "Callable[[Scope, Database], Awaitable[Principal]]"
 Handler: TypeAlias = "Callable[[Request], Coroutine[Any, Any, Response]]"
@@ -46,6 +48,7 @@ class Runtime:
         seal: proves and hides what a client carries for the application, cursors for one.
         authenticate: tells who sends a request; None where there are no accounts.
         limits: count requests, where a rate is declared.
+        accounts: what the account routes do.
         guarded: ids of the routes that dependencies of the user's stand before; None until first asked for.
     """
 
@@ -54,6 +57,7 @@ class Runtime:
     seal: Seal = field(default_factory=lambda: Seal(secrets.token_bytes()))
     authenticate: Authenticate | None = None
     limits: Limits = field(default_factory=Limits)
+    accounts: AccountServices | None = None
     guarded: frozenset[int] | None = None
 
     async def who(self, scope: Scope) -> Principal:
@@ -84,6 +88,8 @@ class ResourceRoute(APIRoute):
 
     operation: Operation
     body_schema: type[BaseModel] | None = None
+    apart: bool = False
+    """It asks for credentials by itself, is never wrapped, and is no part of a batch: the routes of accounts."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the shorter way where it is allowed, by FastAPI's otherwise."""
@@ -96,15 +102,21 @@ class ResourceRoute(APIRoute):
 
     async def answer(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the operation and send its reply; a refusal is sent as a problem document."""
+        principal = ANONYMOUS
         try:
-            principal = await runtime.who(scope)
+            if not self.apart:
+                principal = await runtime.who(scope)
             reply = await self.operation(Call(scope, partial(read_body, receive), runtime.database, principal))
         except ProblemError as error:
             status, headers, body = problem_response(error, scope)
+            if principal is not ANONYMOUS:
+                headers.append(NOT_STORED)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
-        await (wrap(reply, scope["app"]) if runtime.wrapped else reply).send(send)
+        if principal is not ANONYMOUS:
+            reply = reply.for_principal()
+        await (wrap(reply, scope["app"]) if runtime.wrapped and not self.apart else reply).send(send)
 
     def get_route_handler(self) -> Handler:
         """Let FastAPI solve the dependencies, and say its refusals in our words."""
@@ -155,9 +167,12 @@ def get_database(request: Request) -> Database:
 async def run_operation(operation: Operation, request: Request, database: Database) -> Response:
     """Call an operation from an ordinary endpoint of FastAPI's."""
     runtime: Runtime | None = getattr(request.app.state, "colonnade", None)
-    principal = ANONYMOUS if runtime is None else await runtime.who(request.scope)
+    apart = runtime is None or getattr(operation, "apart", False)
+    principal = ANONYMOUS if runtime is None or apart else await runtime.who(request.scope)
     reply = await operation(Call(request.scope, request.body, database, principal))
-    if runtime is not None and runtime.wrapped:
+    if principal is not ANONYMOUS:
+        reply = reply.for_principal()
+    if runtime is not None and runtime.wrapped and not apart:
         reply = wrap(reply, request.app)
     response = Response(reply.body or None, reply.status)
     if reply.status != 204:

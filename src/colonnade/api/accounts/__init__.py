@@ -1,0 +1,1 @@
+"""The routes of accounts, and how a request says whose it is."""

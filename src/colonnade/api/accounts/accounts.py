@@ -1,0 +1,63 @@
+"""`Accounts`: a model of accounts becomes routes to sign in by, and everybody who signs in a principal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import DeclarativeBase
+from starlette.types import Scope
+
+from colonnade.api.accounts.bearer import bearer_token
+from colonnade.api.accounts.routes import account_router
+from colonnade.api.route import Runtime
+from colonnade.database.database import Database
+from colonnade.policy.principal import ANONYMOUS, Principal
+from colonnade.services.accounts.blueprint import read_accounts
+from colonnade.services.accounts.services import AccountServices, account_services
+
+
+class Accounts:
+    """The accounts of an application; `router` is an ordinary `APIRouter` with the routes below `/auth`.
+
+    Args:
+        model: has the mixin `AccountMixin`.
+        login: fields by which a person names an account at its login.
+        email: the field of its e-mail address; None where it has none.
+        issuer: who issues the tokens; another application's tokens do not hold here, even where the key is the same.
+
+    Raises:
+        DeclarationError: a field is no text column, or the mixin is missing.
+    """
+
+    def __init__(
+        self,
+        model: type[DeclarativeBase],
+        *,
+        login: Sequence[str] = ("email",),
+        email: str | None = "email",
+        issuer: str = "colonnade",
+    ) -> None:
+        self.blueprint = read_accounts(model, tuple(login), email)
+        self.issuer = issuer
+        self.router = account_router()
+
+    def attach(self, runtime: Runtime, secret: bytes) -> None:
+        """Have an application's routes know who calls; `create_app` and `install` do so.
+
+        Args:
+            runtime: of the application.
+            secret: its `SECRET_KEY`.
+        """
+        runtime.accounts = account_services(self.blueprint, secret, self.issuer)
+        runtime.authenticate = _Authenticate(runtime.accounts)
+
+
+class _Authenticate:
+    """Tells who sends a request."""
+
+    def __init__(self, services: AccountServices) -> None:
+        self._principal_of = services.authentication.principal_of
+
+    async def __call__(self, scope: Scope, database: Database) -> Principal:
+        token = bearer_token(scope)
+        return ANONYMOUS if token is None else await self._principal_of(database, token)

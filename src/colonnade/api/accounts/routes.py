@@ -1,0 +1,59 @@
+"""The router of the account routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from colonnade.api.accounts.form import MEDIA_TYPE
+from colonnade.api.accounts.operations import ChangePassword, GetTokens, Logout, LogoutEverywhere, RefreshTokens
+from colonnade.api.endpoint import Endpoint
+from colonnade.api.endpoint_route import add_route
+from colonnade.schemas.accounts import LogoutBody, PasswordChange, PasswordGrant, RefreshBody, TokenPair
+
+_REFUSED = {401: "The credentials do not hold"}
+
+
+def account_router() -> APIRouter:
+    """Make the router of `/auth`: it finds the accounts of the application that it answers in."""
+    router = APIRouter(prefix="/auth", tags=["auth"], redirect_slashes=False)
+    for endpoint in _endpoints():
+        add_route(router, endpoint, "auth", [], None)
+    return router
+
+
+def _endpoints() -> Iterator[Endpoint]:
+    yield Endpoint(
+        "POST",
+        "/token",
+        GetTokens(),
+        "Sign in",
+        TokenPair,
+        status=200,
+        also=_REFUSED,
+        request_body=_described(MEDIA_TYPE, PasswordGrant, required=True),
+    )
+    yield Endpoint(
+        "POST", "/refresh", RefreshTokens(), "Continue a session", TokenPair, RefreshBody, status=200, also=_REFUSED
+    )
+    yield Endpoint(
+        "POST",
+        "/logout",
+        Logout(),
+        "Sign out",
+        status=204,
+        also=_REFUSED,
+        request_body=_described("application/json", LogoutBody, required=False),
+    )
+    yield Endpoint("POST", "/logout-all", LogoutEverywhere(), "Sign out everywhere", status=204, also=_REFUSED)
+    yield Endpoint(
+        "POST", "/password", ChangePassword(), "Change the password", None, PasswordChange, status=204, also=_REFUSED
+    )
+
+
+def _described(media: str, schema: type[BaseModel], *, required: bool) -> Mapping[str, Any]:
+    """Describe a body that the operation reads by itself."""
+    return {"required": required, "content": {media: {"schema": schema.model_json_schema()}}}
