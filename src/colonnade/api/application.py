@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -19,10 +20,11 @@ from colonnade.api.error_pages import add_error_pages
 from colonnade.api.exceptions import answer_problem_error, answer_with_problems
 from colonnade.api.health import ReadinessCheck, health_router
 from colonnade.api.methods import StandardMethods
+from colonnade.api.metrics import metrics_router
 from colonnade.api.middleware import middleware_stack
 from colonnade.api.openapi import refine_openapi
 from colonnade.api.resource import Resource
-from colonnade.api.route import Runtime
+from colonnade.api.route import Runtime, runtime_of
 from colonnade.api.shortcut import Shortcut
 from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.sealing import Seal
@@ -31,6 +33,7 @@ from colonnade.database.database import Database
 from colonnade.limits.choice import open_limits
 from colonnade.limits.limits import Limits
 from colonnade.models.base import Base
+from colonnade.observation.observation import Observation
 
 Versions = Mapping[str, Sequence[Resource | APIRouter]]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
@@ -66,13 +69,14 @@ def create_app(
         settings.database_url.get_secret_value(), pool=settings.pool, echo=settings.sql_echo, metadata=Base.metadata
     )
     limits = open_limits(settings, database)
+    observation = Observation(settings, database)
     app = FastAPI(
         telemetry=_telemetry(),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[*middleware_stack(settings, limits=limits), Middleware(StandardMethods)],
-        lifespan=_lifespan(database, settings, limits, lifespan),
+        middleware=[*middleware_stack(settings, observation.requests, limits=limits), Middleware(StandardMethods)],
+        lifespan=_lifespan(_Parts(database, settings, limits, observation), lifespan),
         **fastapi,
     )
     versions = resources if isinstance(resources, Mapping) else {"v1": resources}
@@ -84,13 +88,15 @@ def create_app(
             for router in routers:
                 app.include_router(router, prefix=settings.api_prefix, include_in_schema=False)
     app.include_router(health_router(checks=checks))
+    app.include_router(metrics_router(settings, observation.workers))
     add_docs_pages(app)
     add_error_pages(app)
     # The key that everybody knows does in development: a cursor grants nothing, and every worker takes it.
     key = settings.secret_key.get_secret_value()
     install(app, database, accounts=accounts, response_wrapper=settings.response_wrapper, secret_key=key)
     answer_with_problems(app)
-    app.state.colonnade.limits = limits
+    runtime = runtime_of(app)
+    runtime.limits, runtime.figures = limits, observation.figures
     return app
 
 
@@ -146,14 +152,25 @@ def _routers(parts: Sequence[Resource | APIRouter], accounts: Accounts | None) -
     return [*routers, batch_router(keys)]
 
 
-def _lifespan(database: Database, settings: Settings, limits: Limits, own: Lifespan | None) -> Lifespan:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What starts and stops with the application."""
+
+    database: Database
+    settings: Settings
+    limits: Limits
+    observation: Observation
+
+
+def _lifespan(parts: _Parts, own: Lifespan | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(database.dispose)
-            stack.push_async_callback(limits.close)
-            await database.start(create_tables=settings.env in {"development", "test"})
-            if settings.env in {"staging", "production"}:
+            await stack.enter_async_context(parts.observation.running())
+            stack.push_async_callback(parts.database.dispose)
+            stack.push_async_callback(parts.limits.close)
+            await parts.database.start(create_tables=parts.settings.env in {"development", "test"})
+            if parts.settings.env in {"staging", "production"}:
                 _settle_heap(stack)
             yield None if own is None else await stack.enter_async_context(own(app))
 

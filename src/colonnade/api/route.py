@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request, Response
@@ -29,8 +30,10 @@ from colonnade.api.wrapper import wrap
 from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.json import parse_json
 from colonnade.core.sealing import Seal
+from colonnade.core.trace import current_trace
 from colonnade.database.database import Database
 from colonnade.limits.limits import Limits
+from colonnade.observation.figures import Figures
 from colonnade.policy.principal import ANONYMOUS, Principal
 from colonnade.services.accounts.services import AccountServices
 
@@ -50,6 +53,7 @@ class Runtime:
         limits: count requests, where a rate is declared.
         accounts: what the account routes do.
         guarded: ids of the routes that dependencies of the user's stand before; None until first asked for.
+        figures: what `/metrics` tells; add a source to it.
     """
 
     database: Database
@@ -59,6 +63,7 @@ class Runtime:
     limits: Limits = field(default_factory=Limits)
     accounts: AccountServices | None = None
     guarded: frozenset[int] | None = None
+    figures: Figures = field(default_factory=Figures)
 
     async def who(self, scope: Scope) -> Principal:
         """Tell who sends a request; found out once, for its limit, its route and `request.state.principal`.
@@ -71,7 +76,11 @@ class Runtime:
         state = scope.setdefault("state", {})
         known: Principal | None = state.get("principal")
         if known is None:
+            began = perf_counter()
             known = state["principal"] = await self.authenticate(scope, self.database)
+            if (trace := current_trace()) is not None:
+                trace.access_seconds += perf_counter() - began
+                trace.principal = known.key
         return known
 
     def lets_through(self, route: ResourceRoute, app: FastAPI) -> bool:

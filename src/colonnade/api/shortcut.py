@@ -7,6 +7,7 @@ whatever a route of the user's own would have got first, goes on to FastAPI's ro
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,6 +15,8 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from colonnade.api.route import ResourceRoute, Runtime
+from colonnade.api.route_template import route_template
+from colonnade.core.trace import current_trace
 
 Routes = dict[tuple[str, str], ResourceRoute]
 
@@ -40,20 +43,26 @@ class Shortcut:
                 scope["route"], scope["endpoint"] = route, route.endpoint
                 await route.answer(runtime, scope, receive, send)
                 return
+        if (trace := current_trace()) is not None:
+            trace.route, trace.locate = None, partial(route_template, scope)
         await self.app(scope, receive, send)
 
     def _find(self, scope: Scope, app: FastAPI) -> ResourceRoute | None:
         if self._index is None:
             self._literal, self._index = _literal_paths(app), _index(app)
-        path, method = scope["path"], scope["method"]
-        if path in self._literal:
+        template = scope["path"]
+        if template in self._literal:
             scope["path_params"] = {}
-            return self._index.get((method, path))
-        head, _, tail = path.rpartition("/")
-        if not tail:
-            return None
-        scope["path_params"] = {"id": tail}
-        return self._index.get((method, head + "/{id}"))
+        else:
+            head, _, tail = template.rpartition("/")
+            if not tail:
+                return None
+            scope["path_params"] = {"id": tail}
+            template = head + "/{id}"
+        route = self._index.get((scope["method"], template))
+        if route is not None and (trace := current_trace()) is not None:
+            trace.route = template
+        return route
 
 
 def _literal_paths(app: FastAPI) -> frozenset[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from colonnade.cli.application import find
 from colonnade.cli.failure import CommandError
 from colonnade.core.settings import Settings
+from colonnade.observation.logs import configure_logging, logging_config
 
 GRACEFUL_STOP_SECONDS = 25
 """How long requests that have begun may take to end after a stop signal; orchestrators kill after 30."""
@@ -47,6 +48,7 @@ class Serving:
             "reload": self.reload,
             "log_level": settings.log_level,
             "http": HTTP_PROTOCOL,
+            "log_config": logging_config(settings),
             "access_log": False,
             "server_header": False,
             "lifespan": "on",
@@ -74,7 +76,9 @@ def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
     _check_database(find(serving.application))
     import uvicorn
 
-    print(where_to_look(serving.settings), flush=True)
+    configure_logging(serving.settings)
+    if serving.settings.log_format == "console":
+        print(where_to_look(serving.settings), flush=True)
     # Each worker reads the settings anew, and has to know that it is not the only one, also where an option said so.
     os.environ["WORKERS"] = str(serving.settings.workers)
     uvicorn.run(**serving.options())

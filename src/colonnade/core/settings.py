@@ -11,6 +11,7 @@ import difflib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import (
@@ -156,10 +157,15 @@ class Settings(BaseSettings):
     cache: bool = True
     response_wrapper: bool = False
     sql_echo: bool = False
-    log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Word] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Word] = Field(
+        default_factory=lambda settings: "warning" if settings.get("env") == "test" else "info"
+    )
     log_format: Annotated[Literal["json", "console"], Word] = Field(
         default_factory=lambda settings: "console" if _in_development(settings) else "json"
     )
+    server_timing: bool = Field(default_factory=_in_development)
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    metrics_dir: Path | None = None
     smtp_url: Annotated[SecretStr, AfterValidator(url_of("smtp", "smtps"))] | None = None
     mail_from: Annotated[str, AfterValidator(check_sender)] = "no-reply@localhost"
     admin: bool = Field(default_factory=_in_development)

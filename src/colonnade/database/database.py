@@ -11,6 +11,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from functools import cached_property
+from time import perf_counter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -27,9 +28,11 @@ from colonnade.database.changes import Changes, watch_changes
 from colonnade.database.diagnosis import Diagnosis, explain, pool_exhausted
 from colonnade.database.driver import Driver, Outcome, Statement
 from colonnade.database.hiding import HidingSession
+from colonnade.database.lending import PoolEvents
 from colonnade.database.pool import pool_options, watch_pool
 from colonnade.database.unit_of_work import Effect, UnitOfWork
 from colonnade.database.urls import driver_urls
+from colonnade.database.watch import StatementWatch, watch_statements
 
 MAX_TRIES = 4
 """A transaction that lost a deadlock is tried again three times."""
@@ -44,6 +47,7 @@ class Database:
         url: `sqlite:///file.db`, `sqlite://` (in memory), `postgresql://...`, `mysql://...`; the drivers are chosen here.
         pool: its figures; SQLite has no use for most of them.
         echo: log every statement.
+        show_values: let the statements' values be seen in that log and in errors, as is fit for development only.
         metadata: where tables are declared, so that a violated constraint tells its columns.
 
     Raises:
@@ -56,12 +60,14 @@ class Database:
         *,
         pool: PoolSettings | None = None,
         echo: bool = False,
+        show_values: bool = False,
         metadata: sa.MetaData | None = None,
     ) -> None:
         self.url, self._sync_url = driver_urls(url)
         self.metadata = metadata
         self._pool = pool or PoolSettings()
-        self._echo = echo
+        self._logged = {"echo": echo, "hide_parameters": not show_values}
+        self.watch = StatementWatch(echo=echo, show_values=show_values)
         self.engine = create_async_engine(self.url, **self._engine_options(self.url))
         self.driver_name = self.engine.dialect.driver
         self.sessions = async_sessionmaker(
@@ -71,9 +77,14 @@ class Database:
         self._diagnose: Callable[[BaseException], Diagnosis | None]
         self._sqlite: sqlite.SQLiteDriver | None = None
         self._choose_driver()
-        watch_pool(self.engine.sync_engine, self._pool)
+        self.pool_events = PoolEvents()
         self.changes = Changes()
-        watch_changes(self.engine.sync_engine, self.changes)
+        self._watch_engine(self.engine.sync_engine)
+
+    def _watch_engine(self, engine: sa.Engine) -> None:
+        watch_pool(engine, self._pool, self.pool_events)
+        watch_changes(engine, self.changes)
+        watch_statements(engine, self.watch)
 
     def _choose_driver(self) -> None:
         # The drivers of the larger databases are extras, imported only where they are used.
@@ -94,7 +105,7 @@ class Database:
     def _engine_options(self, url: sa.URL) -> dict[str, Any]:
         # The same JSON writer as on the compiled way: bodies are parsed to exact decimals.
         writer = lambda value: dump_json(value).decode()  # noqa: E731
-        return {"echo": self._echo, "json_serializer": writer, **pool_options(url, self._pool)}
+        return {**self._logged, "json_serializer": writer, **pool_options(url, self._pool)}
 
     @property
     def dialect(self) -> sa.Dialect:
@@ -107,8 +118,7 @@ class Database:
         engine = sa.create_engine(self._sync_url, **self._engine_options(self._sync_url))
         if engine.dialect.name == "sqlite":
             sqlite.configure(engine)
-        watch_pool(engine, self._pool)
-        watch_changes(engine, self.changes)
+        self._watch_engine(engine)
         return engine
 
     @cached_property
@@ -122,7 +132,12 @@ class Database:
         Raises:
             ProblemError: CLN510 to CLN513, or what the database refused.
         """
-        return await self._translating(self.driver.fetch(statement))
+        self.watch.echo(statement)
+        began = perf_counter()
+        try:
+            return await self._translating(self.driver.fetch(statement))
+        finally:
+            self.watch.ended(statement.sql, statement.arguments, began)
 
     async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
         """Run a planned change in one transaction and commit it: durable when this returns, nothing stored when it raises.
@@ -135,7 +150,7 @@ class Database:
         """
 
         async def once() -> list[Outcome]:
-            return await self._translating(self.driver.commit(statements))
+            return await self._store(statements)
 
         began = self.changes.tick()
         try:
@@ -146,6 +161,15 @@ class Database:
             raise
         self.changes.note_statements(began, statements, outcomes)
         return outcomes
+
+    async def _store(self, statements: Sequence[Statement]) -> list[Outcome]:
+        for statement in statements:
+            self.watch.echo(statement)
+        began = perf_counter()
+        try:
+            return await self._translating(self.driver.commit(statements))
+        finally:
+            self.watch.ended_together(statements, began)
 
     async def stamp(self) -> object | None:
         """Give a value that stays equal for as long as nobody commits anything; None where the database has none.
@@ -251,6 +275,7 @@ class Database:
         if isinstance(error, ProblemError):
             return error
         if isinstance(error, PoolTimeoutError):
+            self.pool_events.timeout += 1
             return pool_exhausted()
         raw: BaseException = error
         if isinstance(error, DBAPIError):

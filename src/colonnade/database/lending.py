@@ -13,8 +13,42 @@ from typing import Any
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 
+class PoolEvents:
+    """How often each thing happened to a pool's connections (S57).
+
+    Attributes:
+        connect: opened.
+        close: closed, for whatever reason.
+        checkout: lent.
+        checkin: given back.
+        timeout: not lent, since none was free for the whole of `POOL_TIMEOUT`.
+    """
+
+    __slots__ = ("checkin", "checkout", "close", "connect", "timeout")
+
+    def __init__(self) -> None:
+        self.connect = self.close = self.checkout = self.checkin = self.timeout = 0
+
+    def shown(self) -> dict[str, int]:
+        """Give name and count of each."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
 class LendingPool(AsyncAdaptedQueuePool):
-    """A pool of asyncpg connections that also lends them bare."""
+    """A pool of asyncpg connections that also lends them bare.
+
+    Attributes:
+        events: where its events are counted; SQLAlchemy tells of those that went its own way only.
+    """
+
+    events = PoolEvents()
+
+    def recreate(self) -> LendingPool:
+        """Make an empty pool like this one, counted with it."""
+        pool = super().recreate()
+        assert isinstance(pool, LendingPool)  # the class that it is told to make again
+        pool.events = self.events
+        return pool
 
     def take(self) -> ConnectionPoolEntry | None:
         """Take an idle connection, alive as far as its socket knows and not due for recycling; None when there is none.
@@ -31,8 +65,10 @@ class LendingPool(AsyncAdaptedQueuePool):
             entry.invalidate()
             self._do_return_conn(entry)
             return None
+        self.events.checkout += 1
         return entry  # type: ignore[no-any-return]  # SQLAlchemy's record
 
     def put_back(self, entry: ConnectionPoolEntry) -> None:
         """Give back what `take` gave."""
+        self.events.checkin += 1
         self._do_return_conn(entry)

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 
 from colonnade.core.settings import PoolSettings
-from colonnade.database.lending import LendingPool
+from colonnade.database.lending import LendingPool, PoolEvents
 
 _POSTGRESQL = {
     "timezone": "UTC",
@@ -52,10 +52,12 @@ def pool_options(url: sa.URL, pool: PoolSettings) -> dict[str, Any]:
     return options
 
 
-def watch_pool(engine: sa.Engine, pool: PoolSettings) -> None:
-    """Ping connections that were idle for long before they are lent (S40); the pool replaces those that are dead."""
+def watch_pool(engine: sa.Engine, pool: PoolSettings, events: PoolEvents) -> None:
+    """Count what happens to a pool (S57), and ping connections that were idle for long before they are lent (S40)."""
+    _count_events(engine, events)
     if not pool.pre_ping or engine.dialect.name == "sqlite":
         return
+    # The pool replaces a connection that turns out to be dead.
     dialect = engine.dialect
 
     @event.listens_for(engine, "checkin")
@@ -73,3 +75,14 @@ def watch_pool(engine: sa.Engine, pool: PoolSettings) -> None:
                 dialect.do_ping(connection)
             except dialect.loaded_dbapi.Error as error:
                 raise DisconnectionError from error
+
+
+def _count_events(engine: sa.Engine, events: PoolEvents) -> None:
+    if isinstance(engine.pool, LendingPool):
+        engine.pool.events = events
+    for name in ("connect", "close", "checkout", "checkin"):
+
+        def count(*_: Any, name: str = name) -> None:
+            setattr(events, name, getattr(events, name) + 1)
+
+        event.listen(engine, name, count)

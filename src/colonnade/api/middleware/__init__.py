@@ -17,9 +17,9 @@ from colonnade.api.middleware.catch_all import CatchAll
 from colonnade.api.middleware.cors import Cors
 from colonnade.api.middleware.forwarded import Forwarded
 from colonnade.api.middleware.rate_limit import RateLimit
-from colonnade.api.middleware.request_id import get_request_id
 from colonnade.api.middleware.stack import middleware_stack
 from colonnade.api.middleware.standard_headers import StandardHeaders
+from colonnade.core.trace import get_request_id
 
 __all__ = [
     "MAX_BODY_SIZE",

@@ -10,14 +10,18 @@ from colonnade.api.middleware.catch_all import CatchAll
 from colonnade.api.middleware.cors import Cors
 from colonnade.api.middleware.forwarded import Forwarded
 from colonnade.api.middleware.rate_limit import RateLimit
-from colonnade.api.middleware.standard_headers import StandardHeaders
+from colonnade.api.middleware.standard_headers import Observe, StandardHeaders
 from colonnade.core.settings import Settings
 from colonnade.limits.limits import Limits
 from colonnade.limits.rate import read_rate
 
 
 def middleware_stack(
-    settings: Settings, *, limits: Limits | None = None, max_body_size: int = MAX_BODY_SIZE
+    settings: Settings,
+    observe: Observe | None = None,
+    *,
+    limits: Limits | None = None,
+    max_body_size: int = MAX_BODY_SIZE,
 ) -> list[Middleware]:
     """Say what stands around the routes, outermost first, as `FastAPI(middleware=...)` takes it.
 
@@ -26,11 +30,15 @@ def middleware_stack(
     not there and costs nothing.
 
     Args:
-        settings: `trusted_proxies`, `cors_origins`, `allowed_hosts` and `rate_limit` are read.
+        settings: `trusted_proxies`, `server_timing`, `cors_origins`, `allowed_hosts` and `rate_limit` are read.
+        observe: told of each request when it has ended.
         limits: count the requests; in memory when not given.
         max_body_size: bytes of a request body; a route may have its own (Starlette's `max_body_size`).
     """
-    stack = [Middleware(Forwarded, proxies=settings.trusted_proxies), Middleware(StandardHeaders)]
+    stack = [
+        Middleware(Forwarded, proxies=settings.trusted_proxies),
+        Middleware(StandardHeaders, observe, timing=settings.server_timing),
+    ]
     if settings.cors_origins:
         stack.append(Middleware(Cors, origins=settings.cors_origins))
     if settings.allowed_hosts:

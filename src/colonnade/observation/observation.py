@@ -1,0 +1,53 @@
+"""Everything that one application lets be seen of itself, put together from its settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from colonnade.core.settings import Settings
+from colonnade.database.database import Database
+from colonnade.observation.database_figures import database_figures
+from colonnade.observation.figures import Figures
+from colonnade.observation.logs import configure_logging
+from colonnade.observation.request_log import RequestLog
+from colonnade.observation.requests import RequestWatch
+from colonnade.observation.workers import Workers
+
+_LEAST_STATUS = {"debug": 0, "info": 0, "warning": 500, "error": 500}
+
+
+class Observation:
+    """What is watched in one application.
+
+    Args:
+        settings: `log_format`, `log_level` and `metrics_dir` are read.
+        database: whose figures are told.
+
+    Attributes:
+        requests: told of each request when it has ended.
+        figures: what `/metrics` tells.
+        workers: the figures of the other processes.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        least = _LEAST_STATUS.get(settings.log_level)
+        self.requests = RequestWatch(None if least is None else RequestLog(settings.log_format), least or 0)
+        self.figures = Figures()
+        self.figures.sources += [self.requests.figures, partial(database_figures, database)]
+        self.workers = Workers(settings.metrics_dir, self.figures)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Set up the log, keep the other processes informed, and write everything down at the end."""
+        configure_logging(self._settings)
+        writing = asyncio.create_task(self.workers.keep_writing())
+        try:
+            yield
+        finally:
+            writing.cancel()
+            self.workers.write(ending=True)
+            self.requests.close()
