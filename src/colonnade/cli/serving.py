@@ -6,8 +6,10 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from colonnade.cli.application import find
@@ -15,8 +17,14 @@ from colonnade.cli.failure import CommandError
 from colonnade.core.settings import Settings
 from colonnade.observation.logs import configure_logging, logging_config
 
-GRACEFUL_STOP_SECONDS = 25
-"""How long requests that have begun may take to end after a stop signal; orchestrators kill after 30."""
+GRACEFUL_STOP_SECONDS = 23
+"""How long requests that have begun may take to end after a stop signal.
+
+Two more seconds are for closing what is open: the process is gone within 25, and orchestrators kill after 30.
+"""
+
+WORKER_START_SECONDS = 60
+"""How long a worker may take to start, or to say that it is alive, before another is started in its place."""
 
 HTTP_PROTOCOL = "colonnade.cli.protocol:HttpProtocol"
 """What speaks HTTP, by name: a worker process imports it for itself."""
@@ -53,6 +61,7 @@ class Serving:
             "server_header": False,
             "lifespan": "on",
             "timeout_graceful_shutdown": GRACEFUL_STOP_SECONDS,
+            "timeout_worker_healthcheck": WORKER_START_SECONDS,
             # uvicorn alone believes a proxy on its own host, and the FORWARDED_ALLOW_IPS of whoever starts it; the
             # application reads the headers of TRUSTED_PROXIES itself.
             "proxy_headers": False,
@@ -60,7 +69,10 @@ class Serving:
 
 
 def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
-    """Serve until a signal stops it.
+    """Serve until a signal stops it: SIGTERM or SIGINT lets what has begun end, and takes nothing new.
+
+    With several workers SIGHUP replaces one after the other, the new one serving before the old one ends; they share one
+    listening socket, so that no connection is refused meanwhile.
 
     Args:
         serving: what and how.
@@ -81,7 +93,10 @@ def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
         print(where_to_look(serving.settings), flush=True)
     # Each worker reads the settings anew, and has to know that it is not the only one, also where an option said so.
     os.environ["WORKERS"] = str(serving.settings.workers)
-    uvicorn.run(**serving.options())
+    with ExitStack() as stack:
+        if serving.settings.workers > 1 and serving.settings.metrics_dir is None:
+            os.environ["METRICS_DIR"] = stack.enter_context(TemporaryDirectory(prefix="colonnade-"))
+        uvicorn.run(**serving.options())
 
 
 def _check_database(app: Any) -> None:
