@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from colonnade.jobs.declaration import Job, job
     from colonnade.jobs.request import JobRequest
     from colonnade.jobs.run import JobRun
+    from colonnade.jobs.worker import Worker
     from colonnade.mail.mail import Mail
     from colonnade.models.accounts import AccountMixin, account_tables
     from colonnade.models.base import Base
@@ -72,6 +73,7 @@ _ROOMS = {
     "colonnade.jobs.declaration": "Job job",
     "colonnade.jobs.request": "JobRequest",
     "colonnade.jobs.run": "JobRun",
+    "colonnade.jobs.worker": "Worker",
     "colonnade.mail.mail": "Mail",
     "colonnade.models.accounts": "AccountMixin account_tables",
     "colonnade.models.base": "Base",
@@ -133,6 +135,7 @@ __all__ = [
     "UniqueError",
     "UnitOfWork",
     "Versioned",
+    "Worker",
     "account_tables",
     "answer_with_problems",
     "create_app",

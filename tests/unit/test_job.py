@@ -37,7 +37,7 @@ def in_a_thread(run: JobRun, /, **words: str) -> str:
 
 def run_of(one: Job[...]) -> JobRun:
     """Make an attempt."""
-    return JobRun(uuid7(), one.name, 1, Database("sqlite://"), "worker")
+    return JobRun(uuid7(), one.name, 1, Database("sqlite://"))
 
 
 def test_a_job_has_a_name_retries_and_a_timeout() -> None:

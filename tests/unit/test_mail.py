@@ -39,7 +39,7 @@ def mail_of(templates: Path, **given: Any) -> Mail:
 
 def run_of(mail: Mail) -> JobRun:
     """Make an attempt of its job."""
-    return JobRun(uuid7(), mail.job.name, 1, Database("sqlite://"), "worker")
+    return JobRun(uuid7(), mail.job.name, 1, Database("sqlite://"))
 
 
 async def deliver(mail: Mail, template: str = "welcome", /, *, to: str = "ada@example.com", **values: Any) -> JobRun:

@@ -11,7 +11,7 @@ import itertools
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -85,6 +85,7 @@ class Changes:
         self._ticks = itertools.count(1)
         self._records: deque[Record] = deque(maxlen=MAX_RECORDS)
         self._lock = threading.Lock()  # sync sessions commit on threads
+        self._watched: dict[str, list[Callable[[], object]]] = {}
         self.position = 0
         """How many records there have been."""
 
@@ -98,6 +99,24 @@ class Changes:
             for effect, rows in changes:
                 self._records.append(Record(began, effect, rows))
                 self.position += 1
+                if effect.table in self._watched:
+                    for tell in self._watched[effect.table]:
+                        tell()
+
+    def watch(self, table: str, tell: Callable[[], object]) -> Callable[[], None]:
+        """Have a function called whenever this process has changed a table; what is returned ends that.
+
+        Args:
+            table: its name.
+            tell: quick; called on whichever thread commits, and perhaps a moment before others see the change, but then a
+                second time.
+        """
+        self._watched.setdefault(table, []).append(tell)
+
+        def unwatch() -> None:
+            self._watched[table].remove(tell)
+
+        return unwatch
 
     def note_statements(self, began: int, statements: Sequence[Statement], outcomes: Sequence[Outcome] = ()) -> None:
         """Add what a planned change did; without outcomes nobody knows whether it was stored."""

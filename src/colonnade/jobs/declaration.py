@@ -12,6 +12,7 @@ from uuid import UUID
 
 from cronsim import CronSim, CronSimError
 from pydantic import ConfigDict, validate_call
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from colonnade.core.errors import DeclarationError
@@ -106,9 +107,20 @@ class Job(Generic[P]):
         """Tell when it runs by itself next; None when it does not."""
         return None if self.cron is None else next(CronSim(self.cron, after))
 
+    def check(self) -> None:
+        """Read the annotations, as the first attempt would.
+
+        Raises:
+            DeclarationError: they can't be read, perhaps because they are imported for type checkers only.
+        """
+        try:
+            self._validated  # noqa: B018  # made now and kept
+        except (NameError, PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
+            raise DeclarationError(f"{self.name}: {error}") from None
+
     @cached_property
     def _validated(self) -> Callable[..., Any]:
-        return validate_call(config=ConfigDict(arbitrary_types_allowed=True))(self.function)
+        return validate_call(config=ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True))(self.function)
 
     @property
     def _rest(self) -> str:

@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from colonnade.core.errors import ColonnadeError
 from colonnade.database.database import Database
 
-Complete = Callable[[AsyncSession, "JobRun"], Awaitable[None]]
+
+class LeaseLostError(ColonnadeError):
+    """Another worker has taken the job meanwhile, because this one was silent for too long; nothing was stored."""
 
 
-@dataclass(slots=True, eq=False)
+class Keeper(Protocol):
+    """What keeps the rows of jobs."""
+
+    async def complete(self, session: AsyncSession, run: JobRun) -> None:
+        """Make the completion part of a transaction."""
+        ...
+
+    async def report(self, run: JobRun, done: float) -> None:
+        """Note how far a job has come."""
+        ...
+
+
 class JobRun:
-    """One attempt of a job.
+    """One attempt of a job; a worker makes it, and a test may, without a keeper.
 
     Attributes:
-        id: of the job, the same in each attempt: what makes an effect elsewhere the same once and twice is told by it.
+        id: of the job, the same in each attempt: it makes an effect elsewhere the same once and twice.
         name: of the job.
         attempt: 1 at first.
         database: the application's.
-        worker: who runs it.
-        result: what is kept with the job's row; the function's return value, unless it is set before.
+        key: by which the job is the only one of its kind; None where there may be several.
+        result: what is kept with the job's row; set it in `transaction()`, elsewhere the function returns it.
+        is_complete: it was completed in `transaction()`.
     """
 
-    id: UUID
-    name: str
-    attempt: int
-    database: Database
-    worker: str
-    result: Any = None
-    _complete: Complete | None = field(default=None, repr=False)
-    _report: Callable[[JobRun, float], Awaitable[None]] | None = field(default=None, repr=False)
-    is_complete: bool = False
+    def __init__(
+        self,
+        id: UUID,
+        name: str,
+        attempt: int,
+        database: Database,
+        *,
+        key: str | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.id, self.name, self.attempt = id, name, attempt
+        self.database = database
+        self.key = key
+        self.result: Any = None
+        self.is_complete = False
+        self._keeper = keeper
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -50,11 +71,11 @@ class JobRun:
         Raises:
             LeaseLostError: another worker has taken the job meanwhile; nothing of the block is stored.
         """
-        if self.is_complete or self._complete is None:
-            raise RuntimeError("a job is completed once, by its worker")
+        if self.is_complete or self._keeper is None:
+            raise RuntimeError("a job is completed once, and by its worker")
         async with self.database.unit_of_work() as unit:
             yield unit.session
-            await self._complete(unit.session, self)
+            await self._keeper.complete(unit.session, self)
             await unit.commit()
         self.is_complete = True
 
@@ -64,5 +85,5 @@ class JobRun:
         Args:
             done: from 0 to 1.
         """
-        if self._report is not None:
-            await self._report(self, done)
+        if self._keeper is not None:
+            await self._keeper.report(self, done)
