@@ -52,7 +52,9 @@ def test_an_unknown_command_is_code_2(capsys: pytest.CaptureFixture[str]) -> Non
     assert "No such command 'sevre'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["settings"], ["serve"], ["seed"], ["db", "upgrade"], ["db", "status"]])
+@pytest.mark.parametrize(
+    "command", [["settings"], ["serve"], ["seed"], ["db", "upgrade"], ["db", "status"], ["jobs", "list"]]
+)
 def test_a_misspelt_setting_stops_every_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:

@@ -54,6 +54,13 @@ def test_defaults_are_a_development_server_on_port_8000(monkeypatch: pytest.Monk
     assert settings.database_url.get_secret_value() == "sqlite:///colonnade.db"
 
 
+def test_serving_processes_run_jobs_except_in_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JOBS is on, but in test it has to be asked for: nothing runs beside a test that it does not know of."""
+    assert read(monkeypatch).jobs
+    assert not read(monkeypatch, ENV="test").jobs
+    assert read(monkeypatch, ENV="test", JOBS="on").jobs
+
+
 def test_the_database_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """S20, S66: DATABASE_URL is taken from the environment."""
     settings = read(monkeypatch, DATABASE_URL="mysql://root@127.0.0.1/shop")

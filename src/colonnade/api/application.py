@@ -30,6 +30,8 @@ from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.sealing import Seal
 from colonnade.core.settings import Settings, settings_or_exit
 from colonnade.database.database import Database
+from colonnade.jobs.declaration import Job
+from colonnade.jobs.worker import Worker, by_name
 from colonnade.limits.choice import open_limits
 from colonnade.limits.limits import Limits
 from colonnade.models.base import Base
@@ -46,7 +48,7 @@ def create_app(
     accounts: Accounts | None = None,
     settings: Settings | None = None,
     checks: Sequence[ReadinessCheck] = (),
-    lifespan: Lifespan | None = None,
+    jobs: Sequence[Job[...]] = (),
     **fastapi: Any,
 ) -> FastAPI:
     """Make a whole application of resources: an ordinary `FastAPI` underneath.
@@ -57,8 +59,10 @@ def create_app(
         accounts: who may sign in; their routes stand below `/auth` of each version.
         settings: read from the environment when not given.
         checks: what must hold before `/health/ready` says so, beside the database's answer.
-        lifespan: the application's own start and stop, inside the database's.
-        fastapi: what `FastAPI(...)` takes: title, version, description, contact, license_info, ...
+        jobs: what a worker runs, in each serving process unless `settings.jobs` is off; `colonnade worker` runs them in one
+            of its own.
+        fastapi: what `FastAPI(...)` takes: title, version, description, contact, license_info, ...; a `lifespan` is entered
+            when the database answers, and left before it is disposed of.
 
     Returns:
         The application: routes, documentation pages, health, middleware and error handlers in place. In development and
@@ -76,7 +80,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         middleware=[*middleware_stack(settings, observation.requests, limits=limits), Middleware(StandardMethods)],
-        lifespan=_lifespan(_Parts(database, settings, limits, observation), lifespan),
+        lifespan=_lifespan(_Parts(database, settings, limits, observation), fastapi.pop("lifespan", None)),
         **fastapi,
     )
     versions = resources if isinstance(resources, Mapping) else {"v1": resources}
@@ -97,6 +101,7 @@ def create_app(
     answer_with_problems(app)
     runtime = runtime_of(app)
     runtime.limits, runtime.figures = limits, observation.figures
+    runtime.jobs, runtime.runs_jobs = tuple(by_name(jobs).values()), settings.jobs
     return app
 
 
@@ -172,7 +177,11 @@ def _lifespan(parts: _Parts, own: Lifespan | None) -> Lifespan:
             await parts.database.start(create_tables=parts.settings.env in {"development", "test"})
             if parts.settings.env in {"staging", "production"}:
                 _settle_heap(stack)
-            yield None if own is None else await stack.enter_async_context(own(app))
+            state = None if own is None else await stack.enter_async_context(own(app))
+            runtime = runtime_of(app)
+            if runtime.jobs and runtime.runs_jobs:
+                await stack.enter_async_context(Worker(parts.database, runtime.jobs))
+            yield state
 
     return lifespan
 

@@ -8,7 +8,7 @@ and calls the same operation there.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
@@ -32,6 +32,7 @@ from colonnade.core.json import parse_json
 from colonnade.core.sealing import Seal
 from colonnade.core.trace import current_trace
 from colonnade.database.database import Database
+from colonnade.jobs.declaration import Job
 from colonnade.limits.limits import Limits
 from colonnade.observation.figures import Figures
 from colonnade.policy.principal import ANONYMOUS, Principal
@@ -52,6 +53,8 @@ class Runtime:
         authenticate: tells who sends a request; None where there are no accounts.
         limits: count requests, where a rate is declared.
         accounts: what the account routes do.
+        jobs: what the application's worker runs.
+        runs_jobs: this process has one.
         guarded: ids of the routes that dependencies of the user's stand before; None until first asked for.
         figures: what `/metrics` tells; add a source to it.
     """
@@ -62,6 +65,8 @@ class Runtime:
     authenticate: Authenticate | None = None
     limits: Limits = field(default_factory=Limits)
     accounts: AccountServices | None = None
+    jobs: Sequence[Job[...]] = ()
+    runs_jobs: bool = False
     guarded: frozenset[int] | None = None
     figures: Figures = field(default_factory=Figures)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -20,9 +21,13 @@ commands = typer.Typer(
 )
 db = typer.Typer(help="Migrate the database (Alembic).", no_args_is_help=True, rich_markup_mode=None)
 commands.add_typer(db, name="db")
+jobs = typer.Typer(help="Look at jobs.", no_args_is_help=True, rich_markup_mode=None)
+commands.add_typer(jobs, name="jobs")
 
 Application = Annotated[str, typer.Option("--app", help="The application, as module:attribute.", metavar="REF")]
 Seeder = Annotated[str, typer.Option("--seeder", help="What fills the database, as module:attribute.", metavar="REF")]
+Every = Annotated[bool, typer.Option("--all", help="All that were given up.")]
+Ids = Annotated[list[UUID] | None, typer.Argument(help="Ids of jobs that were given up.", metavar="ID...")]
 Folder = Annotated[Path, typer.Option("--folder", help="Where the migrations are.", metavar="DIR")]
 
 MIGRATIONS = Path("migrations")
@@ -47,6 +52,41 @@ def serve(
     settings = load_settings(Settings, **{name: value for name, value in given.items() if value is not None})
     before = (lambda: _prepare(settings)) if prepare else None
     serve(Serving(app, settings, reload=reload), before)
+
+
+@commands.command()
+def worker(app: Application = APPLICATION) -> None:
+    """Run the application's jobs until a signal stops it."""
+    from colonnade.cli.working import work
+
+    work(app)
+
+
+@jobs.command("list")
+def list_(
+    state: Annotated[str, typer.Option(help="queued, running, done or dead; all but done unless given.")] = "",
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
+) -> None:
+    """List jobs, the newest first."""
+    from colonnade.cli.working import show_jobs
+
+    show_jobs(state, limit)
+
+
+@jobs.command()
+def retry(ids: Ids = None, every: Every = False) -> None:
+    """Have jobs that were given up tried again."""
+    from colonnade.cli.working import change_jobs
+
+    change_jobs("retry", ids or [], every=every)
+
+
+@jobs.command()
+def drop(ids: Ids = None, every: Every = False) -> None:
+    """Remove jobs that were given up."""
+    from colonnade.cli.working import change_jobs
+
+    change_jobs("drop", ids or [], every=every)
 
 
 @commands.command()

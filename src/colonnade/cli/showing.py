@@ -14,12 +14,12 @@ from colonnade.core.settings import Settings
 
 def show_settings(settings: Settings) -> None:
     """Print each setting and its value, secrets hidden."""
-    _print(("setting", "value"), settings.shown().items())
+    show_table(("setting", "value"), settings.shown().items())
 
 
 def show_routes(reference: str) -> None:
     """Print each of an application's routes once, in the order in which they are tried."""
-    _print(("method", "path", "name", "also at"), route_rows(find(reference)))
+    show_table(("method", "path", "name", "also at"), route_rows(find(reference)))
 
 
 def route_rows(application: Any) -> Iterator[tuple[str, str, str, str]]:
@@ -38,7 +38,8 @@ def route_rows(application: Any) -> Iterator[tuple[str, str, str, str]]:
             yield ",".join(methods), first.path or "", first.name or "", " ".join(one.path or "" for one in others)
 
 
-def _print(head: tuple[str, ...], rows: Any) -> None:
+def show_table(head: tuple[str, ...], rows: Any) -> None:
+    """Print rows of texts below a head: a table on a terminal, elsewhere tab-separated lines without the head."""
     # Through a pipe, tab-separated lines that a script can read; wrapped cells are for people only.
     console = Console()
     if not console.is_terminal:

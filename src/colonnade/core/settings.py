@@ -166,6 +166,7 @@ class Settings(BaseSettings):
     server_timing: bool = Field(default_factory=_in_development)
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     metrics_dir: Path | None = None
+    jobs: bool = Field(default_factory=lambda settings: settings.get("env") != "test")
     smtp_url: Annotated[SecretStr, AfterValidator(url_of("smtp", "smtps"))] | None = None
     mail_from: Annotated[str, AfterValidator(check_sender)] = "no-reply@localhost"
     admin: bool = Field(default_factory=_in_development)

@@ -23,7 +23,7 @@ from colonnade.models.jobs import TABLE
 
 CONCURRENCY = 10
 LEASE = 60.0
-GRACE = 20.0
+GRACE = 10.0
 SHORTEST_WAIT, LONGEST_WAIT = 0.1, 2.0
 """Seconds between two looks at the table while nothing is due; what this process commits itself is looked at at once."""
 
