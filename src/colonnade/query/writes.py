@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from colonnade.models.facts import ColumnFacts, Deleted, TableFacts
+from colonnade.query.parents import parents_are_there
 from colonnade.query.selection import Selection
 
 RETURNING = frozenset({"postgresql", "sqlite"})
@@ -16,19 +17,31 @@ RETURNING = frozenset({"postgresql", "sqlite"})
 def plan_insert(facts: TableFacts, read: Selection, keys: tuple[str, ...], dialect: str) -> list[sa.Executable]:
     """Plan the creation of a row; the last statement gives its columns back.
 
+    The first one affects no row where the new one would name a parent that is deleted softly, or is not there.
+
     Args:
         facts: the table.
         read: which columns are given back.
         keys: of the values that are given, defaults included; they are bound as `v_<key>`.
         dialect: the database's name.
     """
-    insert = sa.insert(facts.table).values({facts.columns[key].column: _bound(facts.columns[key]) for key in keys})
+    insert = insert_row(facts, keys)
     if dialect in RETURNING:
         return [insert.returning(*read.columns)]
     identity = facts.identity
     # The connection's own last number, not the table's: another's insert does not disturb it.
     key = _bound(identity) if identity.key in keys else sa.func.last_insert_id()
     return [insert, read.select().where(identity.column == key)]
+
+
+def insert_row(facts: TableFacts, keys: tuple[str, ...]) -> sa.Insert:
+    """Insert a row whose values are bound as `v_<key>`; none where it names a parent that is deleted softly or not there."""
+    values = {facts.columns[key].column: _bound(facts.columns[key]) for key in keys}
+    parents = parents_are_there(facts, keys)
+    if not parents:
+        return sa.insert(facts.table).values(values)
+    row = sa.select(*values.values()).where(*parents)
+    return sa.insert(facts.table).from_select(list(values), row)
 
 
 def plan_update(
@@ -46,7 +59,8 @@ def plan_update(
     """
     values = _values(facts, keys)
     chosen = _chosen(facts)
-    update = sa.update(facts.table).where(*chosen, *_expected(facts, versioned)).values(values)
+    parents = parents_are_there(facts, keys)
+    update = sa.update(facts.table).where(*chosen, *_expected(facts, versioned), *parents).values(values)
     if dialect in RETURNING:
         return [update.returning(*read.columns)]
     return [update, read.select().where(*chosen)]

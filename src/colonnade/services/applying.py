@@ -7,15 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.database.unit_of_work import UnitOfWork
 from colonnade.models.clock import utc_now
+from colonnade.query.parents import named
 from colonnade.query.precondition import UNCONDITIONAL
 from colonnade.query.request import WHOLE, View
+from colonnade.query.writes import insert_row
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.family import delete_below, refuse_if_needed, restore_below
 from colonnade.services.hooks import Change
 from colonnade.services.reading import Reader
+from colonnade.services.references import hold_parents
 
 GONE, ANY = View(deleted="only"), View(deleted="include")
 
@@ -64,16 +68,27 @@ class Applier:
     async def _create(self, attempt: Change) -> None:
         await self._service.before_create(attempt)
         self._check(attempt.values)
-        stored = self._columns(self._facts.fill(attempt.values, new=True))
-        result: Any = await attempt.session.execute(sa.insert(self._facts.table).values(stored))
-        attempt.id = result.inserted_primary_key[0]
+        attempt.id = await self._insert(attempt.session, self._facts.fill(attempt.values, new=True))
         await self._service.after_create(attempt)
+
+    async def _insert(self, session: AsyncSession, values: dict[str, object]) -> object:
+        """Store a row and give its id."""
+        if any(named(self._facts, values)):
+            if session.get_bind().dialect.insert_returning:
+                insert = insert_row(self._facts, tuple(values)).returning(self._facts.identity.column)
+                found = await session.execute(insert, {f"v_{key}": value for key, value in values.items()})
+                if (row := found.first()) is not None:
+                    return row[0]
+            await hold_parents(session, self._facts, values)
+        result: Any = await session.execute(sa.insert(self._facts.table).values(self._columns(values)))
+        return result.inserted_primary_key[0]
 
     async def _update(self, attempt: Change) -> None:
         await self._load(attempt)
         await self._service.before_update(attempt)
         self._check(attempt.values)
         if attempt.values:
+            await hold_parents(attempt.session, self._facts, attempt.values)
             await self._store(attempt, self._facts.fill(attempt.values, new=False))
         await self._service.after_update(attempt)
 

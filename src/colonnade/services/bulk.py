@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 
 from colonnade.core.errors import Fault, ForeignKeyError, ProblemError, ServerError, StateError
 from colonnade.database.database import Database
+from colonnade.database.driver import Outcome
 from colonnade.database.unit_of_work import UnitOfWork
+from colonnade.query.parents import parents_of
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 from colonnade.query.shape import Row, Shown
 from colonnade.query.wire import key_converter_of
 from colonnade.services.hooks import Action, Change
 from colonnade.services.many_rows import ManyRows
 from colonnade.services.reading import Reader
+from colonnade.services.references import hold_all_parents
 from colonnade.services.writing import Writer
 
 MAX_ITEMS = 1_000
@@ -132,9 +135,20 @@ class BulkWriter:
         return self._update_all if same and is_free else self._each_by_its_statement
 
     async def _create_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
-        outcomes = await database.commit(self._rows.insert(database, [change.values for change in changes]))
+        items = [change.values for change in changes]
+        if parents_of(self.facts.model):
+            outcomes = await self._insert_with_parents(database, items)
+        else:
+            outcomes = await database.commit(self._rows.insert(database, items))
         rows = [row for outcome in outcomes for row in outcome.rows]
         return await self._finished(database, changes, rows)
+
+    async def _insert_with_parents(self, database: Database, items: Sequence[dict[str, Any]]) -> list[Outcome]:
+        async with database.unit_of_work() as unit:
+            await hold_all_parents(unit.session, self.facts, items)
+            outcomes = [await unit.run(one) for one in self._rows.insert(database, items)]
+            await unit.commit()
+        return outcomes
 
     async def _update_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
         convert = key_converter_of(self.facts.identity, database.dialect)
@@ -142,6 +156,7 @@ class BulkWriter:
         async with database.unit_of_work() as unit:
             if guard is not None:
                 await guard(unit)
+            await hold_all_parents(unit.session, self.facts, [changes[0].values])
             outcomes = [await unit.run(one) for one in self._rows.update(database, ids, changes[0].values)]
             found = {convert(row[self.writer.selection.identity]): row for row in outcomes[-1].rows}
             for id in ids:

@@ -66,6 +66,8 @@ async def refuse_if_needed(
 ) -> None:
     """Look for children, at any depth, that do not let their parent go.
 
+    Those that are going to go along are locked on the way, as the parents are already: nobody gives them children meanwhile.
+
     Args:
         session: of the change.
         model: the parents'.
@@ -79,8 +81,11 @@ async def refuse_if_needed(
     for child in children_of(model):
         found = sa.select(child.facts.identity.column).where(child.link.column.in_(chosen), *child.facts.visible())
         if child.rule == "cascade":
+            if children_of(child.facts.model):
+                await session.execute(found.with_for_update())
             await refuse_if_needed(session, child.facts.model, found, depth + 1)
-        elif (await session.execute(found.limit(1))).first() is not None:
+        # MariaDB would look at the rows as they were when its transaction first read, unless it locks what it finds.
+        elif (await session.execute(found.limit(1).with_for_update(read=True))).first() is not None:
             raise ForeignKeyError("Other rows still refer to this one; delete or change them first.")
 
 

@@ -1,8 +1,8 @@
-"""Which field of a change refers to no row, where the database does not say it."""
+"""Which field of a change refers to no row, where the database does not say it, or to one that is deleted softly."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from colonnade.core.errors import Fault, ForeignKeyError
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts
+from colonnade.query.parents import named, parents_of
 
 
 async def located(
@@ -45,7 +46,46 @@ async def located(
     return ForeignKeyError(f"There is no row that {named} refers to.", faults=faults)
 
 
+async def hold_parents(session: AsyncSession, facts: TableFacts, values: Mapping[str, object]) -> None:
+    """Lock the rows that a change names until its end, and see that none of them is deleted softly.
+
+    Args:
+        session: of the change.
+        facts: the table.
+        values: that it is going to store, by attribute.
+
+    Raises:
+        ForeignKeyError: CLN411, one is deleted, or not there.
+    """
+    for key, parent in named(facts, values):
+        value = sa.literal(values[key], facts.columns[key].column.type)
+        if values[key] is not None and await session.scalar(parent.held(value, f"parent_{key}")) is None:
+            fault = Fault("reference_missing", "No such row.", pointer=f"/{key}")
+            raise ForeignKeyError(f"There is no row that '{key}' refers to.", faults=[fault])
+
+
+async def hold_all_parents(session: AsyncSession, facts: TableFacts, items: Sequence[Mapping[str, object]]) -> None:
+    """Do the same for many changes by one statement for each foreign key; which of them it was is not told.
+
+    Raises:
+        ForeignKeyError: CLN411.
+    """
+    for key, parent in parents_of(facts.model).items():
+        values = {item[key] for item in items if item.get(key) is not None}
+        # In one order, so that two that lock the same rows do not wait for each other.
+        found = (
+            sa.select(parent.column).where(parent.column.in_(values), *parent.facts.visible()).order_by(parent.column)
+        )
+        held = await session.scalars(found.with_for_update(read=True, key_share=True)) if values else ()
+        if len(list(held)) != len(values):
+            raise ForeignKeyError(f"There is no row that '{key}' refers to.")
+
+
 async def _dangles(session: AsyncSession, facts: TableFacts, key: str, value: object) -> bool:
+    parent = parents_of(facts.model).get(key)
+    if parent is not None:
+        there = sa.select(parent.column).where(parent.column == value, *parent.facts.visible())
+        return await session.scalar(there) is None
     for reference in facts.columns[key].column.foreign_keys:
         if await session.scalar(sa.select(reference.column).where(reference.column == value)) is None:
             return True

@@ -19,6 +19,7 @@ from colonnade.database.driver import Outcome
 from colonnade.database.unit_of_work import UnitOfWork
 from colonnade.models.clock import utc_now
 from colonnade.query.compile import CompiledStatement, Statement, compile_statement
+from colonnade.query.parents import named
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 from colonnade.query.selection import select_for
 from colonnade.query.shape import Row
@@ -86,6 +87,8 @@ class Writer:
             return await self._retried(database, change, lambda: self._create_by_session(database, change))
         self.check(change.values)
         outcomes = await self._commit(database, "create", change)
+        if not outcomes[0].affected:
+            raise await self._without_parent(database, change)
         row = outcomes[-1].rows[0]
         document = await self._shown(database, row)
         change.id = self._returned(database, row)
@@ -122,7 +125,7 @@ class Writer:
         self.check(change.values)
         outcomes = await self._commit(database, "update", change)
         # Without RETURNING the second statement shows the row, whatever became of the first one.
-        if not outcomes[-1].rows or (precondition.is_given and not outcomes[0].affected):
+        if not outcomes[0].affected or not outcomes[-1].rows:
             raise await self._refusal(database, change)
         document = await self._shown(database, outcomes[-1].rows[0])
         await self.finish(database, change)
@@ -211,7 +214,16 @@ class Writer:
         """Tell why no row was changed, by one more read: it is not there, or not as was demanded."""
         document = await self.reader.get(database, change.id, view_of(change))
         # Between the two statements it may even have become what was demanded; the change was refused all the same.
-        return change.precondition.judge(document.state, document.version) or StaleVersionError("Version conflict.")
+        if (refusal := change.precondition.judge(document.state, document.version)) is not None:
+            return refusal
+        if any(named(self._facts, change.values)):
+            return await self._without_parent(database, change)
+        return StaleVersionError("Version conflict.")
+
+    async def _without_parent(self, database: Database, change: Change) -> ForeignKeyError:
+        """Tell which parent of a row is not there, or deleted softly."""
+        error = ForeignKeyError("A row that this one refers to is not there any more.")
+        return await self.located(database, error, change.action, change.values)
 
     async def _shown(self, database: Database, row: Row) -> Document:
         read = self.reader.compiled_get(database)
