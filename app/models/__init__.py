@@ -10,8 +10,8 @@ from colonnade import Base, account_tables, idempotency_keys, job_table, rate_li
 
 __all__ = ["Category", "Order", "OrderLine", "OrderStatus", "Post", "Product", "User", "UserProfile", "UserRole"]
 
-# The library's own tables: the answers to requests with an Idempotency-Key, the jobs that changes ask for, what several workers
-# without a Redis count of each client's requests, and what stands beside an account.
+# The library's own tables: the answers to requests with an Idempotency-Key, the jobs that changes ask for, what several
+# workers without a Redis count of each client's requests, and what stands beside an account.
 idempotency_keys(Base.metadata)
 job_table(Base.metadata)
 rate_limits(Base.metadata)
