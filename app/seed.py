@@ -41,7 +41,7 @@ async def seed(database: Database, rows: int, advance: Callable[[int], None] = l
             last[table] = batch[-1]["id"]
             advance(len(batch))
         await _go_on_after(connection, last)
-    print(f"Demo users, demo@example.com and others, all have the password {password}")  # noqa: T201
+    print(f"Sign in at /docs as demo@example.com, an administrator; all demo users have the password {password}")  # noqa: T201
     return rows
 
 

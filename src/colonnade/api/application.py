@@ -28,7 +28,7 @@ from colonnade.api.route import Runtime, runtime_of
 from colonnade.api.shortcut import Shortcut
 from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.sealing import Seal
-from colonnade.core.settings import Settings, settings_or_exit
+from colonnade.core.settings import DEFAULT_LOGIN_LIMIT, Settings, settings_or_exit
 from colonnade.database.database import Database
 from colonnade.jobs.declaration import Job
 from colonnade.jobs.worker import Worker, by_name
@@ -80,7 +80,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         middleware=[*middleware_stack(settings, observation.requests, limits=limits), Middleware(StandardMethods)],
-        lifespan=_lifespan(_Parts(database, settings, limits, observation), fastapi.pop("lifespan", None)),
+        lifespan=_lifespan(_Parts(database, settings, limits, observation, accounts), fastapi.pop("lifespan", None)),
         **fastapi,
     )
     versions = resources if isinstance(resources, Mapping) else {"v1": resources}
@@ -97,7 +97,9 @@ def create_app(
     add_error_pages(app)
     # The key that everybody knows does in development: a cursor grants nothing, and every worker takes it.
     key = settings.secret_key.get_secret_value()
-    install(app, database, accounts=accounts, response_wrapper=settings.response_wrapper, secret_key=key)
+    install(app, database, response_wrapper=settings.response_wrapper, secret_key=key)
+    if accounts is not None:
+        accounts.attach(app.state.colonnade, key.encode(), settings.login_limit)
     answer_with_problems(app)
     runtime = runtime_of(app)
     runtime.limits, runtime.figures = limits, observation.figures
@@ -131,7 +133,7 @@ def install(
     if secret_key is not None:
         runtime.seal = Seal(secret_key.encode())
     if accounts is not None:
-        accounts.attach(runtime, runtime.seal.key)
+        accounts.attach(runtime, runtime.seal.key, DEFAULT_LOGIN_LIMIT)
     app.add_exception_handler(ProblemError, answer_problem_error)
     refine_openapi(app)
     # Innermost, so that every middleware of the application's own has seen the request.
@@ -165,6 +167,7 @@ class _Parts:
     settings: Settings
     limits: Limits
     observation: Observation
+    accounts: Accounts | None
 
 
 def _lifespan(parts: _Parts, own: Lifespan | None) -> Lifespan:
@@ -175,6 +178,8 @@ def _lifespan(parts: _Parts, own: Lifespan | None) -> Lifespan:
             stack.push_async_callback(parts.database.dispose)
             stack.push_async_callback(parts.limits.close)
             await parts.database.start(create_tables=parts.settings.env in {"development", "test"})
+            if parts.accounts is not None:
+                await parts.accounts.prepare(parts.database, parts.settings)
             if parts.settings.env in {"staging", "production"}:
                 _settle_heap(stack)
             state = None if own is None else await stack.enter_async_context(own(app))

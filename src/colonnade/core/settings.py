@@ -45,6 +45,7 @@ DEFAULT_DATABASE_URL = "sqlite:///colonnade.db"
 DEFAULT_SECRET_KEY = "for-development-only-and-known-to-everybody"  # noqa: S105 - production refuses it
 DEVELOPMENT_ORIGINS = ("http://localhost:3000", "http://localhost:5173")
 MINIMUM_KEY_BYTES = 32
+DEFAULT_LOGIN_LIMIT = "5/minute"
 
 _MESSAGES = {
     "bool_parsing": "write on or off",
@@ -153,7 +154,7 @@ class Settings(BaseSettings):
     pool_pre_ping: bool = True
 
     rate_limit: Rate = "100/minute"
-    login_limit: Rate = "5/minute"
+    login_limit: Rate = DEFAULT_LOGIN_LIMIT
     cache: bool = True
     response_wrapper: bool = False
     sql_echo: bool = False

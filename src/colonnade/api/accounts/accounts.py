@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy.orm import DeclarativeBase
 from starlette.types import Scope
@@ -10,10 +11,14 @@ from starlette.types import Scope
 from colonnade.api.accounts.bearer import bearer_token
 from colonnade.api.accounts.routes import account_router
 from colonnade.api.route import Runtime
+from colonnade.core.settings import Settings
 from colonnade.database.database import Database
+from colonnade.limits.rate import read_rate
 from colonnade.policy.principal import ANONYMOUS, Principal
+from colonnade.security.login_limit import LoginLimit
+from colonnade.services.accounts.administrator import make_administrator
 from colonnade.services.accounts.blueprint import read_accounts
-from colonnade.services.accounts.services import AccountServices, account_services
+from colonnade.services.accounts.services import AccountServices, AccountSettings, account_services
 
 
 class Accounts:
@@ -41,15 +46,31 @@ class Accounts:
         self.issuer = issuer
         self.router = account_router()
 
-    def attach(self, runtime: Runtime, secret: bytes) -> None:
+    def attach(self, runtime: Runtime, secret: bytes, login_limit: str | None) -> None:
         """Have an application's routes know who calls; `create_app` and `install` do so.
 
         Args:
             runtime: of the application.
             secret: its `SECRET_KEY`.
+            login_limit: failed logins of one account, e.g. `5/minute`; None for any number.
         """
-        runtime.accounts = account_services(self.blueprint, secret, self.issuer)
+        limit = None if login_limit is None else read_rate(login_limit)
+        settings = AccountSettings(
+            secret, self.issuer, limit and LoginLimit(limit.requests, timedelta(seconds=limit.seconds))
+        )
+        runtime.accounts = account_services(self.blueprint, settings)
         runtime.authenticate = _Authenticate(runtime.accounts)
+
+    async def prepare(self, database: Database, settings: Settings) -> None:
+        """Make the administrator whom `ADMIN_EMAIL` and `ADMIN_PASSWORD` name; `create_app` does so when it starts.
+
+        Args:
+            database: of the accounts.
+            settings: of the application.
+        """
+        if settings.admin_email is not None and settings.admin_password is not None:
+            password = settings.admin_password.get_secret_value()
+            await make_administrator(database, self.blueprint, settings.admin_email, password)
 
 
 class _Authenticate:

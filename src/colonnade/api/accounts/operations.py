@@ -23,6 +23,7 @@ from colonnade.query.parse import refuse_parameters
 from colonnade.schemas.accounts import LogoutBody, PasswordChange, RefreshBody
 from colonnade.services.accounts.services import AccountServices
 from colonnade.services.accounts.sessions import Issued
+from colonnade.services.accounts.signing_in import Credentials
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -73,9 +74,9 @@ class GetTokens:
         """Sign in: a name and a password for an access token and a refresh token (RFC 6749 §4.3)."""
         refuse_parameters(call.scope["query_string"])
         form = parse_form(call.scope, await call.body())
-        return _tokens(
-            await services_of(call).sign_in.by_password(call.database, form.username, form.password.get_secret_value())
-        )
+        client = call.scope.get("client")
+        credentials = Credentials(form.username, form.password, client[0] if client else None)
+        return _tokens(await services_of(call).sign_in.by_password(call.database, credentials))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from colonnade.core.errors import Fault, RuleError, UnauthenticatedError
 from colonnade.database.database import Database
 from colonnade.security.passwords import check_password, hash_password
+from colonnade.services.accounts.attempts import Attempts
 from colonnade.services.accounts.blueprint import Account, AccountBlueprint
 from colonnade.services.accounts.sessions import Sessions
 
@@ -15,11 +16,13 @@ class Passwords:
     Args:
         accounts: whose.
         sessions: ends theirs.
+        attempts: counts wrong passwords, as at the login: whoever has somebody's token must not guess them here.
     """
 
-    def __init__(self, accounts: AccountBlueprint, sessions: Sessions) -> None:
+    def __init__(self, accounts: AccountBlueprint, sessions: Sessions, attempts: Attempts) -> None:
         self._accounts = accounts
         self._sessions = sessions
+        self._attempts = attempts
 
     async def change(self, database: Database, id: object, current: str, new: str) -> None:
         """Change the password of a signed-in account, and end its sessions, the one that asks included.
@@ -32,13 +35,17 @@ class Passwords:
 
         Raises:
             RuleError: CLN202, the current password is another one.
+            RateLimitedError: CLN310, there were too many wrong ones.
             UnauthenticatedError: CLN300, the account was changed or deactivated meanwhile.
         """
         async with database.session(read_only=True) as session:
             account = await self._accounts.find_by_id(session, id)
+            attempt = self._attempts.attempt("", id, None)
+            await self._attempts.require_room(session, attempt)
         if account is None:
             raise _gone()
         if not (await check_password(current, account.hashed_password)).right:
+            await self._attempts.count(database, attempt)
             fault = Fault("wrong_password", "This is not the account's password.", pointer="/current_password")
             raise RuleError("The current password is another one.", faults=[fault])
         await self.set(database, account, new)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from colonnade.query.values import read_value
 from colonnade.security.keys import derive_key
+from colonnade.security.login_limit import LoginLimit
 from colonnade.security.tokens import AccessTokens
+from colonnade.services.accounts.attempts import Attempts
 from colonnade.services.accounts.authentication import Authentication
 from colonnade.services.accounts.blueprint import AccountBlueprint
 from colonnade.services.accounts.passwords import Passwords
@@ -31,17 +33,32 @@ class AccountServices:
     passwords: Passwords
 
 
-def account_services(accounts: AccountBlueprint, secret: bytes, issuer: str) -> AccountServices:
+@dataclass(frozen=True, slots=True, repr=False)
+class AccountSettings:
+    """What an application decides of its accounts.
+
+    Attributes:
+        secret: its `SECRET_KEY`; what signs tokens is derived from it.
+        issuer: who issues the tokens, and to whom they speak.
+        login_limit: of failed logins of one account; None for none.
+    """
+
+    secret: bytes
+    issuer: str
+    login_limit: LoginLimit | None
+
+
+def account_services(accounts: AccountBlueprint, settings: AccountSettings) -> AccountServices:
     """Put the use cases together.
 
     Args:
         accounts: the model and its tables.
-        secret: the application's `SECRET_KEY`; what signs tokens is derived from it.
-        issuer: who issues the tokens, and to whom they speak.
+        settings: of the application.
     """
+    secret = settings.secret
     identity = accounts.facts.identity
-    tokens = AccessTokens(derive_key(secret, b"access token"), issuer, lambda text: read_value(identity, text))
+    tokens = AccessTokens(derive_key(secret, b"access token"), settings.issuer, lambda text: read_value(identity, text))
     sessions = Sessions(accounts, tokens)
-    return AccountServices(
-        Authentication(accounts, tokens), sessions, SignIn(accounts, sessions), Passwords(accounts, sessions)
-    )
+    attempts = Attempts(accounts.tables.failures, settings.login_limit, derive_key(secret, b"login failures"))
+    sign_in = SignIn(accounts, sessions, attempts)
+    return AccountServices(Authentication(accounts, tokens), sessions, sign_in, Passwords(accounts, sessions, attempts))
