@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from colonnade.cli.guarded import GuardedProtocol
 
 LINGER_SECONDS = 1.0
 """How long a connection that is idle when the server stops may still bring a request."""
@@ -18,8 +20,8 @@ LINGER_SECONDS = 1.0
 _CLOSE = (b"connection", b"close")
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol on a `CorkedTransport`."""
+class HttpProtocol(GuardedProtocol):
+    """uvicorn's protocol, with bounds, on a `CorkedTransport`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn says the same
         """Take a new connection over."""
@@ -74,6 +76,11 @@ class CorkedTransport:
         """Send what is held, and close."""
         self._flush()
         self._transport.close()
+
+    def write_eof(self) -> None:
+        """Send what is held, and that nothing more will come."""
+        self._flush()
+        self._transport.write_eof()
 
     def _flush(self) -> None:
         if self._held is not None:
