@@ -229,13 +229,37 @@ async def test_a_body_that_is_not_json_is_malformed(
         "multipart/form-data; boundary=x",
         "json",
         "application/xml",
+        "application/json-patch+json",
+        "application/vnd.api+json",
+        "application/jsonp",
+        "application/json; charset=iso-8859-1",
+        'application/json;charset="utf-16"',
     ],
 )
 async def test_a_body_says_that_it_is_json(client: httpx.AsyncClient, book: dict[str, Any], media: str | None) -> None:
     """A form, or a body that does not say what it is: 415."""
     headers = {} if media is None else {"content-type": media}
-    problem(await client.post("books", content=b'{"title": "a"}', headers=headers), 415)
-    problem(await client.patch(f"books/{book['id']}", content=b'{"title": "a"}', headers=headers), 415)
+    posted = await client.post("books", content=b'{"title": "a"}', headers=headers)
+    problem(posted, 415)
+    assert posted.headers["accept"] == "application/json"
+    patched = await client.patch(f"books/{book['id']}", content=b'{"title": "a"}', headers=headers)
+    problem(patched, 415)
+    assert patched.headers["accept-patch"] == "application/merge-patch+json, application/json"
+
+
+async def test_a_merge_patch_creates_nothing(client: httpx.AsyncClient) -> None:
+    """RFC 7396: a merge patch is a change of something, so POST does not take it."""
+    headers = {"content-type": "application/merge-patch+json"}
+    problem(await client.post("books", content=b'{"title": "c"}', headers=headers), 415)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "identity, gzip", "aes128gcm"])
+async def test_a_coded_body_is_not_decoded(client: httpx.AsyncClient, coding: str) -> None:
+    """A compressed body is 415, and the answer says which coding is taken (RFC 9110 §15.5.16)."""
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    answer = await client.post("books", content=b'{"title": "a"}', headers=headers)
+    problem(answer, 415)
+    assert answer.headers["accept-encoding"] == "identity"
 
 
 async def test_a_body_of_20_megabytes_is_too_large(client: httpx.AsyncClient) -> None:

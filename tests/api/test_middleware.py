@@ -466,6 +466,21 @@ async def test_only_listed_hosts_are_answered(host: str, status: int) -> None:
         assert answer.json()["code"] == "CLN102"
 
 
+@pytest.mark.parametrize("hosts", [[], ["api.example.org", "api.example.org"], ["api.example.org", "evil.test"]])
+async def test_a_request_with_no_host_or_two_is_refused(hosts: list[str]) -> None:
+    """C23: where hosts are listed, one of them is asked for, once."""
+    sent: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    async def nothing(*_: object) -> Any: ...
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host.encode()) for host in hosts]}
+    await AllowedHosts(service(), ["api.example.org"])(scope, nothing, keep)
+    assert sent[0]["status"] == 400
+
+
 async def test_star_answers_to_any_host() -> None:
     """C23: `*` is every host."""
     async with client(AllowedHosts(service(), ["*"])) as http:

@@ -87,6 +87,21 @@ async def test_a_merge_patch_says_so(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()["pages"]) == (200, 7)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "Application/JSON ; Charset=UTF-8"},
+        {"content-type": 'application/json;charset="utf-8"'},
+        {"content-type": "application/json;v=1"},
+        {"content-type": "application/json", "content-encoding": "identity"},
+    ],
+)
+@pytest.mark.databases("sqlite-memory")
+async def test_json_may_be_said_in_other_words(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    """Case, blanks and parameters of a media type do not matter (RFC 9110 §8.3.1), and no coding is one."""
+    assert (await client.post("books", content=b'{"title": "b"}', headers=headers)).status_code == 201
+
+
 async def test_the_same_value_is_a_change(client: httpx.AsyncClient) -> None:
     """A PATCH with the value that is there is found and answered, though MariaDB counts no changed row."""
     publisher = await new_publisher(client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -39,18 +40,39 @@ async def read_body(receive: Receive) -> bytes:
 def require_json(scope: Scope) -> None:
     """Refuse a body that does not say it is JSON: browsers send forms to other sites unasked, JSON they do not.
 
+    PATCH also takes a merge patch (RFC 7396), which is what it means by JSON; a JSON Patch (RFC 6902) is another language.
+    A coded body (gzip, ...) is refused: nothing here bounds what it would grow to.
+
     Raises:
-        MediaTypeError: CLN121.
+        MediaTypeError: CLN121, with `Accept-Patch` (RFC 5789 §3.1), `Accept` or `Accept-Encoding` (RFC 9110 §15.5.16).
     """
+    declared: list[bytes] = []
     for name, value in scope["headers"]:
         if name == b"content-type":
-            if value == b"application/json":
-                return
-            media = value.split(b";", 1)[0].strip().lower()
-            if media == b"application/json" or (media.startswith(b"application/") and media.endswith(b"+json")):
-                return
-            break
-    raise MediaTypeError("The body is not declared to be JSON.")
+            declared.append(value)
+        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            raise MediaTypeError("The body is coded.", headers={"Accept-Encoding": "identity"})
+    if declared != [b"application/json"]:
+        _require_media(declared, scope["method"])
+
+
+def _require_media(declared: Sequence[bytes], method: str) -> None:
+    header, taken = ("Accept-Patch", _PATCHES) if method == "PATCH" else ("Accept", _BODIES)
+    if len(declared) != 1 or not _is_json(declared[0], taken):
+        headers = {header: ", ".join(media.decode() for media in taken)}
+        raise MediaTypeError("The body is not declared to be JSON in UTF-8.", headers=headers)
+
+
+_BODIES = (b"application/json",)
+_PATCHES = (b"application/merge-patch+json", b"application/json")
+_CHARSET = re.compile(rb';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
+
+
+def _is_json(declared: bytes, taken: Sequence[bytes]) -> bool:
+    media, _, _ = declared.partition(b";")
+    # RFC 8259 §8.1: JSON is UTF-8. It knows no such parameter, but what says something else is something else.
+    charset = _CHARSET.search(declared)
+    return media.strip().lower() in taken and (charset is None or charset[1].lower() == b"utf-8")
 
 
 def parse_body(schema: type[BaseModel], body: bytes) -> BaseModel:

@@ -159,7 +159,7 @@ class MediaTypeError(RequestError):
     """The body's media type is not one that the route reads."""
 
     code, status, title = "CLN121", 415, "Unsupported media type"
-    hint = "Send JSON with 'Content-Type: application/json'."
+    hint = "Send JSON in UTF-8, uncompressed, with 'Content-Type: application/json'."
 
 
 class InvalidError(ProblemError):

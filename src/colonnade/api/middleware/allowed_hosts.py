@@ -47,8 +47,6 @@ class AllowedHosts:
 
 
 def _host_of(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"host":
-            host: bytes = value
-            return host
-    return b""
+    """Give the one `Host`; nothing, which is no host, where it is missing or stands twice (RFC 9112 §3.2)."""
+    hosts: list[bytes] = [value for name, value in scope["headers"] if name == b"host"]
+    return hosts[0] if len(hosts) == 1 else b""

@@ -23,13 +23,16 @@ _REQUEST_HEADERS = (
     "X-Request-ID",
 )
 _ANSWER_HEADERS = (
+    "Accept-Patch",
     "ETag",
+    "Idempotency-Replayed",
     "Link",
     "Location",
     "Preference-Applied",
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",
+    "WWW-Authenticate",
     "X-Request-ID",
 )
 _VARY = (b"vary", b"Origin")
