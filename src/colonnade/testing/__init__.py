@@ -2,11 +2,12 @@
 
 - `colonnade.testing.plugin`: the fixture `database_url` and its friends, for pytest.
 - `PostgreSQL`, `MariaDB`, `Valkey`: throw-away servers for tests that stop, kill or restart them, and for benchmarks.
+- `colonnade.testing.faults.FaultProxy`: stands before a server and makes its network late, cut, reset or silent.
 - `colonnade.testing.memory.memory_database`: a SQLite database in memory for one test, its tables made.
 - `colonnade.testing.rollback.rolled_back`: a test on a real database that leaves no row behind.
 - `colonnade.testing.factories.factory_for`: fake data for a model or a schema.
 
-The last three are imported from their own modules, so that the plug-in loads neither SQLAlchemy nor Faker by itself.
+The last four are imported from their own modules, so that the plug-in loads neither SQLAlchemy nor Faker by itself.
 """
 
 from colonnade.testing.mariadb import MariaDB
