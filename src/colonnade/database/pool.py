@@ -26,6 +26,12 @@ _POSTGRESQL = {
 # What stands in the comment is read by MariaDB alone; MySQL has no such variable.
 _MARIADB = "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 2 /*M!100100 , max_statement_time = 5 */"
 
+CONNECT_SECONDS = 2.0
+"""A database that takes longer to accept a connection is away, as far as a request is concerned."""
+
+STATEMENT_SECONDS = 5.25
+"""A little more than a statement may run: where even the server's refusal does not come, the network has swallowed it."""
+
 IDLE_SECONDS = 5.0
 """A connection that was used so lately is believed to live; a ping at every checkout costs a round trip each."""
 
@@ -41,9 +47,11 @@ def pool_options(url: sa.URL, pool: PoolSettings) -> dict[str, Any]:
         "pool_timeout": pool.timeout,
         "pool_recycle": pool.recycle,
     }
-    if url.drivername == "postgresql+asyncpg":
+    if url.drivername in {"postgresql+asyncpg", "mysql+asyncmy"}:
         options["poolclass"] = LendingPool
-        options["connect_args"] = {"server_settings": _POSTGRESQL, "timeout": 5}
+    if url.drivername == "postgresql+asyncpg":
+        limits = {"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS}
+        options["connect_args"] = {"server_settings": _POSTGRESQL, **limits}
     elif backend == "postgresql":
         session = " ".join(f"-c {name}={value}" for name, value in _POSTGRESQL.items())
         options["connect_args"] = {"options": session, "connect_timeout": 5}
