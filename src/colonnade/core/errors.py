@@ -33,6 +33,7 @@ ColonnadeError
     │   └── KeyInUseError            CLN440  409  the first request of an Idempotency-Key is still at work
     └── ServerError                  CLN5xx  not the client's fault
         ├── InternalError            CLN500  500
+        ├── OutcomeUnknownError      CLN514  503  the connection was lost at COMMIT: stored or not, nobody can tell
         └── UnavailableError         nothing was stored, try again after `Retry-After`
             ├── DatabaseAwayError    CLN510  503
             ├── PoolExhaustedError   CLN511  503
@@ -308,6 +309,16 @@ class InternalError(ServerError):
 
     code, status, title = "CLN500", 500, "Internal error"
     hint = "The request id leads to the whole story in the server's log."
+
+
+class OutcomeUnknownError(ServerError):
+    """The connection was lost while a COMMIT was under way: the change is stored as a whole, or not at all."""
+
+    code, status, title = "CLN514", 503, "Outcome unknown"
+    hint = "Look whether it was stored before you send it again, or send it with an 'Idempotency-Key'."
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": "1"})
 
 
 class UnavailableError(ServerError):

@@ -156,12 +156,13 @@ def watch_changes(engine: sa.Engine, changes: Changes) -> None:
 
     @event.listens_for(engine, "rollback_savepoint")
     def _doubt(connection: Any, *_: Any) -> None:
-        if key in connection.info:
-            connection.info[key] = [(effect, None) for effect, _ in connection.info[key]]
+        info = _info_of(connection)
+        if key in info:
+            info[key] = [(effect, None) for effect, _ in info[key]]
 
     @event.listens_for(engine, "rollback")
     def _forget(connection: Any) -> None:
-        connection.info.pop(key, None)
+        _info_of(connection).pop(key, None)
 
     @event.listens_for(engine, "commit")
     def _note(connection: Any) -> None:
@@ -174,3 +175,8 @@ def watch_changes(engine: sa.Engine, changes: Changes) -> None:
     def _settle(_connection: Any, record: Any) -> None:
         if (settling := record.info.pop((key, "began"), None)) is not None:
             changes.note(*settling)
+
+
+def _info_of(connection: sa.Connection) -> dict[Any, Any]:
+    """Give what is kept with a connection; one that was lost has nothing any more, and raises when it is asked."""
+    return {} if connection.invalidated else connection.info

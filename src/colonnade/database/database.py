@@ -25,17 +25,20 @@ from colonnade.core.json import dump_json
 from colonnade.core.settings import PoolSettings
 from colonnade.database import sqlite
 from colonnade.database.changes import Changes, watch_changes
-from colonnade.database.diagnosis import Diagnosis, explain, pool_exhausted
-from colonnade.database.driver import Driver, Outcome, Statement
+from colonnade.database.diagnosis import Cause, Diagnosis, explain, outcome_unknown, pool_exhausted
+from colonnade.database.driver import Driver, Outcome, Statement, UnsureError
 from colonnade.database.hiding import HidingSession
 from colonnade.database.lending import PoolEvents
 from colonnade.database.pool import pool_options, watch_pool
-from colonnade.database.unit_of_work import Effect, UnitOfWork
+from colonnade.database.unit_of_work import Effect, Translation, UnitOfWork
 from colonnade.database.urls import driver_urls
 from colonnade.database.watch import StatementWatch, watch_statements
 
 MAX_TRIES = 4
-"""A transaction that lost a deadlock is tried again three times."""
+"""What lost a deadlock, or its connection before anything could be stored, is tried again three times."""
+
+RETRY_SECONDS = 1.0
+"""After so long nothing is tried again: who waits for a database that does not answer has waited long enough."""
 
 Result = TypeVar("Result")
 
@@ -136,17 +139,22 @@ class Database:
         began = perf_counter()
         try:
             return await self._translating(self.driver.fetch(statement))
+        except DatabaseAwayError:
+            # The pool may hold connections from before a restart of the server.
+            if perf_counter() - began > RETRY_SECONDS:
+                raise
+            return await self.retry(lambda: self._translating(self.driver.fetch(statement)))
         finally:
             self.watch.ended(statement.sql, statement.arguments, began)
 
     async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
         """Run a planned change in one transaction and commit it: durable when this returns, nothing stored when it raises.
 
-        Deadlocks and serialization failures are tried again, three times.
+        Deadlocks, serialization failures and connections lost before the commit are tried again, three times.
 
         Raises:
             UniqueError, ForeignKeyError, CheckError, RequiredError: a constraint, told by the fields it is about.
-            ServerError: CLN510 to CLN513.
+            ServerError: CLN510 to CLN514.
         """
 
         async def once() -> list[Outcome]:
@@ -196,15 +204,18 @@ class Database:
             raise
 
     async def retry(self, work: Callable[[], Awaitable[Result]]) -> Result:
-        """Do a whole transaction again, with a growing pause, while others' transactions get in its way.
+        """Do a whole transaction again, with a growing pause, while others get in its way or its connection is lost.
 
         Args:
             work: begins, commits or rolls back by itself; it must have no other effect.
         """
+        end = perf_counter() + RETRY_SECONDS
         for tried in range(1, MAX_TRIES):
             try:
                 return await work()
-            except ContentionError:
+            except (ContentionError, DatabaseAwayError):
+                if perf_counter() > end:
+                    raise
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**tried))  # noqa: S311  # jitter
         return await work()
 
@@ -215,7 +226,7 @@ class Database:
     def unit_of_work(self) -> UnitOfWork:
         """Open a transaction for several statements or the ORM; see `UnitOfWork`."""
         gate = nullcontext() if self._sqlite is None else self._sqlite.exclusive()
-        return UnitOfWork(self.sessions(), gate, self.translate)
+        return UnitOfWork(self.sessions(), gate, Translation(self.translate, self.translate_commit))
 
     @asynccontextmanager
     async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
@@ -277,8 +288,17 @@ class Database:
         if isinstance(error, PoolTimeoutError):
             self.pool_events.timeout += 1
             return pool_exhausted()
-        raw: BaseException = error
-        if isinstance(error, DBAPIError):
-            raw = error.driver_exception
-        diagnosis = self._diagnose(raw)
+        if isinstance(error, UnsureError):
+            return outcome_unknown()
+        diagnosis = self._diagnosed(error)
         return None if diagnosis is None else explain(diagnosis, self.metadata)
+
+    def translate_commit(self, error: BaseException) -> ProblemError | None:
+        """Make the problem of an error that COMMIT met: a connection that was lost then leaves its outcome unknown."""
+        diagnosis = self._diagnosed(error)
+        if diagnosis is not None and diagnosis.cause is Cause.LOST:
+            return outcome_unknown()
+        return self.translate(error)
+
+    def _diagnosed(self, error: BaseException) -> Diagnosis | None:
+        return self._diagnose(error.driver_exception if isinstance(error, DBAPIError) else error)

@@ -18,6 +18,7 @@ from colonnade.core.errors import (
     Fault,
     ForeignKeyError,
     InvalidBodyError,
+    OutcomeUnknownError,
     PoolExhaustedError,
     ProblemError,
     RequiredError,
@@ -42,6 +43,8 @@ class Cause(enum.Enum):
     CONTENTION = "contention"
     TIMEOUT = "timeout"
     AWAY = "away"
+    LOST = "lost"
+    """As AWAY, but the connection ended without a word of the server on what became of the statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,13 @@ _PROBLEMS: Mapping[Cause, Callable[[Columns], ProblemError]] = {
     Cause.CONTENTION: _contention,
     Cause.TIMEOUT: _timeout,
     Cause.AWAY: _away,
+    Cause.LOST: _away,
 }
+
+
+def outcome_unknown() -> OutcomeUnknownError:
+    """Make the problem of a connection that was lost while a COMMIT was under way."""
+    return OutcomeUnknownError("The connection to the database was lost while the change was being stored.")
 
 
 def _named(columns: Columns) -> str:

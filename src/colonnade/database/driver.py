@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from colonnade.query.compile import Statement
 
-__all__ = ["Driver", "Outcome", "Statement"]
+__all__ = ["Driver", "Outcome", "Statement", "UnsureError"]
 
 
 class Outcome(NamedTuple):
@@ -15,6 +15,10 @@ class Outcome(NamedTuple):
 
     rows: Sequence[Sequence[Any]]
     affected: int
+
+
+class UnsureError(Exception):
+    """The connection was lost while a COMMIT was under way: what it would have made durable may be stored or not."""
 
 
 class Driver(Protocol):
@@ -25,7 +29,11 @@ class Driver(Protocol):
         ...
 
     async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
-        """Run statements in one transaction; return when the commit is durable, or raise with nothing stored."""
+        """Run statements in one transaction; return when the commit is durable, or raise with nothing stored.
+
+        Raises:
+            UnsureError: nobody can tell whether it was stored.
+        """
         ...
 
     async def stamp(self) -> object | None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.database.database import Database
 from colonnade.database.driver import Outcome, Statement
-from colonnade.database.unit_of_work import Effect, UnitOfWork
+from colonnade.database.unit_of_work import Effect, Translation, UnitOfWork
 
 Result = TypeVar("Result")
 
@@ -59,7 +59,7 @@ class JoinedDatabase(Database):
 
     def unit_of_work(self) -> UnitOfWork:
         """Open a savepoint in the place of a transaction."""
-        return _Savepoint(self._unit, self.translate)
+        return _Savepoint(self._unit, Translation(self.translate, self.translate))
 
     @asynccontextmanager
     async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
@@ -71,7 +71,7 @@ class JoinedDatabase(Database):
 class _Savepoint(UnitOfWork):
     """A unit of work inside another one."""
 
-    def __init__(self, outer: UnitOfWork, translate: Callable[[BaseException], Any]) -> None:
+    def __init__(self, outer: UnitOfWork, translate: Translation) -> None:
         super().__init__(outer.session, nullcontext(), translate)
         self._outer = outer
 

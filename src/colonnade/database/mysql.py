@@ -11,7 +11,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from colonnade.database.diagnosis import Cause, Diagnosis
-from colonnade.database.driver import Outcome, Statement
+from colonnade.database.driver import Outcome, Statement, UnsureError
 
 
 class MySQLDriver:
@@ -22,7 +22,7 @@ class MySQLDriver:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._pool = engine.sync_engine.pool
+        self._engine = engine.sync_engine
 
     async def fetch(self, statement: Statement) -> Sequence[Sequence[Any]]:
         """Run one read; the snapshot that it opened is closed again by the pool's rollback."""
@@ -43,20 +43,29 @@ class MySQLDriver:
         """Nothing is held between statements."""
 
     async def _run(self, statements: Sequence[Statement], *, commit: bool) -> list[Outcome]:
-        lent: PoolProxiedConnection = await greenlet_spawn(self._pool.connect)
+        lent: PoolProxiedConnection = await greenlet_spawn(self._engine.pool.connect)
         connection: Any = lent.driver_connection
         try:
             async with connection.cursor() as cursor:
                 outcomes = [await self._execute(cursor, statement) for statement in statements]
             if commit:
-                await connection.commit()
+                await self._commit(connection)
         except BaseException as error:
-            if not isinstance(error, Exception) or _code(error) in _LOST:
+            if not isinstance(error, Exception) or isinstance(error, UnsureError) or _is_lost(error):
                 lent.invalidate()
             raise
         finally:
             await greenlet_spawn(lent.close)
         return outcomes
+
+    @staticmethod
+    async def _commit(connection: Any) -> None:
+        try:
+            await connection.commit()
+        except Exception as error:
+            if _is_silent(error):
+                raise UnsureError from error
+            raise
 
     @staticmethod
     async def _execute(cursor: Any, statement: Statement) -> Outcome:
@@ -87,7 +96,9 @@ _CAUSES = {
 }
 """Server error number -> cause (https://mariadb.com/kb/en/mariadb-error-code-reference/)."""
 
-_LOST = frozenset({2003, 2006, 2013, 2014, 2055, 1040, 1053, 1927})
+_AWAY = frozenset({2003, 1040, 1053, 1927})
+_SILENT = frozenset({2006, 2013, 2014, 2055})
+"""The client's own numbers of a connection that ended without a word of the server."""
 
 _CONSTRAINT = {
     Cause.UNIQUE: re.compile(r"for key '(?:[^'.]*\.)?([^']+)'"),
@@ -100,8 +111,8 @@ _COLUMN = re.compile(r"(?:Column|Field) '([^']+)'")
 def diagnose(error: BaseException) -> Diagnosis | None:
     """Read an error of asyncmy or PyMySQL by its number; the constraint's name stands only in the text."""
     code = _code(error)
-    if code in _LOST or isinstance(error, ConnectionError | OSError):
-        return Diagnosis(Cause.AWAY)
+    if _is_lost(error):
+        return Diagnosis(Cause.LOST if _is_silent(error) else Cause.AWAY)
     cause = _CAUSES.get(code)
     if cause is None:
         return None
@@ -115,6 +126,14 @@ def _constraint(cause: Cause, text: str) -> str | None:
     pattern = _CONSTRAINT.get(cause)
     found = pattern.search(text) if pattern else None
     return found[found.lastindex or 0] if found else None
+
+
+def _is_silent(error: BaseException) -> bool:
+    return _code(error) in _SILENT or isinstance(error, OSError)
+
+
+def _is_lost(error: BaseException) -> bool:
+    return _is_silent(error) or _code(error) in _AWAY
 
 
 def _code(error: BaseException) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from colonnade.database.diagnosis import Cause, Diagnosis
-from colonnade.database.driver import Outcome, Statement
+from colonnade.database.driver import Outcome, Statement, UnsureError
 from colonnade.database.lending import LendingPool
 
 MAX_PREPARED = 500
@@ -36,32 +36,33 @@ class PostgreSQLDriver:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        pool = engine.sync_engine.pool
-        assert isinstance(pool, LendingPool)  # pool_options chose it
-        self._pool = pool
+        self._engine = engine.sync_engine
         self._prepares = engine.url.query.get("prepared_statement_cache_size") != "0"
 
+    @property
+    def _pool(self) -> LendingPool:
+        # The engine's own of this moment: `dispose` gives it another one.
+        return self._engine.pool  # type: ignore[return-value]  # pool_options chose it
+
     async def fetch(self, statement: Statement) -> Rows:
-        """Run one read in autocommit, and once more if the connection turned out to be dead."""
+        """Run one read in autocommit."""
+        lent = await self._borrow()
         try:
-            return await self._run(statement)
-        except Exception as error:
-            if not is_lost(error):
-                raise
-        # The pool may hold connections from before a restart of the server; a read can be repeated safely.
-        await greenlet_spawn(self._pool.dispose)
-        return await self._run(statement)
+            rows = await self._execute(lent, statement)
+        except BaseException as error:
+            self._give_back(lent, error)
+            raise
+        self._give_back(lent)
+        return rows
 
     async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
         """Run statements in one transaction; a single one is its own."""
-        if len(statements) == 1:
-            rows = await self._run(statements[0])
-            return [Outcome(rows, len(rows))]
         lent = await self._borrow()
         try:
-            connection: Any = lent.driver_connection
-            async with connection.transaction():
-                found = [await self._execute(lent, statement) for statement in statements]
+            if len(statements) == 1:
+                found = [await self._execute_alone(lent, statements[0])]
+            else:
+                found = await self._execute_together(lent, statements)
         except BaseException as error:
             self._give_back(lent, error)
             raise
@@ -82,15 +83,34 @@ class PostgreSQLDriver:
     async def dispose(self) -> None:
         """Nothing is held between statements."""
 
-    async def _run(self, statement: Statement) -> Rows:
-        lent = await self._borrow()
+    async def _execute_alone(self, lent: Lent, statement: Statement) -> Rows:
+        if self._prepares and statement.sql not in lent.info.get("prepared", ()):
+            # A connection that turns out to be dead here has stored nothing.
+            await self._prepare(lent.driver_connection, lent.info.setdefault("prepared", {}), statement.sql)
         try:
-            rows = await self._execute(lent, statement)
-        except BaseException as error:
-            self._give_back(lent, error)
+            return await self._execute(lent, statement)
+        except Exception as error:
+            if is_silent(error):
+                raise UnsureError from error
             raise
-        self._give_back(lent)
-        return rows
+
+    async def _execute_together(self, lent: Lent, statements: Sequence[Statement]) -> list[Rows]:
+        connection: Any = lent.driver_connection
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            found = [await self._execute(lent, statement) for statement in statements]
+        except Exception as error:
+            if not is_lost(error):
+                await transaction.rollback()
+            raise
+        try:
+            await transaction.commit()
+        except Exception as error:
+            if is_silent(error):
+                raise UnsureError from error
+            raise
+        return found
 
     async def _execute(self, lent: Lent, statement: Statement) -> Rows:
         connection: Any = lent.driver_connection
@@ -116,13 +136,16 @@ class PostgreSQLDriver:
         return ready
 
     async def _borrow(self) -> Lent:
-        idle = self._pool.take()
-        return await greenlet_spawn(self._pool.connect) if idle is None else idle
+        pool = self._pool
+        lent = pool.take() or await pool.wait()
+        return await greenlet_spawn(pool.connect) if lent is None else lent
 
     def _give_back(self, lent: Lent, error: BaseException | None = None) -> None:
         """Return a connection; one whose statement may still be running, or that is dead, is thrown away."""
-        if error is not None and (isinstance(error, asyncio.CancelledError) or is_lost(error)):
+        if error is not None and (isinstance(error, asyncio.CancelledError | UnsureError) or is_lost(error)):
             lent.invalidate(error)
+            if is_lost(error):
+                self._pool.distrust()
         if isinstance(lent, PoolProxiedConnection):
             lent.close()
         else:
@@ -131,7 +154,19 @@ class PostgreSQLDriver:
 
 def is_lost(error: BaseException) -> bool:
     """Tell whether the connection itself failed; asyncpg's complaints about arguments are `ValueError`s as well."""
-    return isinstance(error, _LOST) and not isinstance(error, ValueError)
+    if isinstance(error, _LOST):
+        return not isinstance(error, ValueError)
+    # psycopg, which only sync sessions need, says so by an error without a SQLSTATE.
+    return getattr(error, "sqlstate", "") is None and any(_is_psycopg(kind) for kind in type(error).__mro__)
+
+
+def _is_psycopg(kind: type) -> bool:
+    return (kind.__module__, kind.__name__) == ("psycopg", "OperationalError")
+
+
+def is_silent(error: BaseException) -> bool:
+    """Tell whether the connection was lost without a word of the server on what became of the statement."""
+    return is_lost(error) and not isinstance(error, asyncpg.AdminShutdownError | asyncpg.CannotConnectNowError)
 
 
 _LOST = (
@@ -169,14 +204,19 @@ def diagnose(error: BaseException) -> Diagnosis | None:
     """Read an error of asyncpg or psycopg by its SQLSTATE; None for one that is nobody's but ours."""
     state = getattr(error, "sqlstate", None)
     if state in _CAUSES:
-        details = getattr(error, "diag", error)
-        column = getattr(details, "column_name", None)
-        cause = _CAUSES[state]
-        if cause is Cause.REFERENCE and "still referenced" in (getattr(error, "detail", None) or ""):
-            cause = Cause.STILL_REFERENCED
-        return Diagnosis(cause, getattr(details, "constraint_name", None), (column,) if column else ())
+        return _by_state(error, _CAUSES[state])
     if isinstance(error, asyncpg.DataError | ValueError):
         return Diagnosis(Cause.MISFIT)
+    if is_silent(error):
+        return Diagnosis(Cause.LOST)
     if is_lost(error) or (isinstance(state, str) and state[:2] in {"08", "57", "53"}):
         return Diagnosis(Cause.AWAY)
     return None
+
+
+def _by_state(error: BaseException, cause: Cause) -> Diagnosis:
+    details = getattr(error, "diag", error)
+    column = getattr(details, "column_name", None)
+    if cause is Cause.REFERENCE and "still referenced" in (getattr(error, "detail", None) or ""):
+        cause = Cause.STILL_REFERENCED
+    return Diagnosis(cause, getattr(details, "constraint_name", None), (column,) if column else ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import NamedTuple, NoReturn, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +14,14 @@ from colonnade.core.errors import ProblemError
 from colonnade.database.driver import Outcome, Statement
 
 Effect = Callable[[], Awaitable[None]]
+Translate = Callable[[BaseException], ProblemError | None]
+
+
+class Translation(NamedTuple):
+    """Make a problem of a database's error, or None of one that is not the database's: of a statement's, of COMMIT's."""
+
+    statement: Translate
+    commit: Translate
 
 
 class UnitOfWork:
@@ -25,14 +33,14 @@ class UnitOfWork:
     Args:
         session: fresh, of this unit alone.
         gate: held from the first to the last statement; SQLite's single writer needs it, others none.
-        translate: makes a problem of a database's error, or None of one that is not the database's.
+        translate: words the database's errors.
     """
 
     def __init__(
         self,
         session: AsyncSession,
         gate: AbstractAsyncContextManager[object],
-        translate: Callable[[BaseException], ProblemError | None],
+        translate: Translation,
     ) -> None:
         self.session = session
         self._gate = gate
@@ -58,11 +66,16 @@ class UnitOfWork:
 
         Raises:
             ProblemError: the database refused; nothing was stored.
+            OutcomeUnknownError: CLN514, the connection was lost during COMMIT itself.
         """
+        try:
+            await self.session.flush()
+        except (SQLAlchemyError, OSError) as error:
+            self._raise(error)
         try:
             await self.session.commit()
         except (SQLAlchemyError, OSError) as error:
-            self._raise(error)
+            self._raise(error, self._translate.commit)
         # Others may write while the effects run, and the effects themselves may.
         await self._leave_gate()
         effects, self._effects = self._effects, []
@@ -97,7 +110,7 @@ class UnitOfWork:
             self._inside = False
             await self._gate.__aexit__(None, None, None)
 
-    def _raise(self, error: BaseException) -> NoReturn:
-        if (problem := self._translate(error)) is not None:
+    def _raise(self, error: BaseException, translate: Translate | None = None) -> NoReturn:
+        if (problem := (translate or self._translate.statement)(error)) is not None:
             raise problem from error
         raise error

@@ -84,8 +84,7 @@ class Reader:
         """
         read = self.compiled_get(database, view)
         if read is None:
-            async with database.session(read_only=True) as session:
-                return await self._get_by_session(session, id, view)
+            return await database.retry(lambda: self._get_by_own_session(database, id, view))
         rows = await database.fetch(read.rows.bind({"id": id}))
         if not rows:
             raise self.missing(id)
@@ -100,7 +99,7 @@ class Reader:
         """
         read = self._kept(database, request.shape, lambda: self._compile(database, self._plan_list(request)))
         if read is None:
-            return await self._page_by_session(database, request)
+            return await database.retry(lambda: self._page_by_session(database, request))
         values = list_values(request)
         rows = await database.fetch(read.rows.bind(values))
         total = None if request.count == "none" else await self._total(database, request, len(rows))
@@ -219,6 +218,10 @@ class Reader:
         except KeyError:
             made = self._plans[key] = make()
             return made
+
+    async def _get_by_own_session(self, database: Database, id: object, view: View) -> Document:
+        async with database.session(read_only=True) as session:
+            return await self._get_by_session(session, id, view)
 
     async def _get_by_session(self, session: AsyncSession, id: object, view: View) -> Document:
         entities = self._entities(view)

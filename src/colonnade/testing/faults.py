@@ -17,6 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from colonnade.testing.server import HOST
 
+Ending = Literal["", "reset", "cut", "reply_lost", "silence"]
+
 CHUNK = 65_536
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, 0 seconds: close() sends RST instead of FIN."""
@@ -32,12 +34,14 @@ class Fault:
         ending: what becomes of connections. `reset` sends RST, `cut` closes after half a piece, `reply_lost` passes the
             request on and closes without its answer, `silence` keeps them open and passes nothing on any more.
         at: bytes of a request (`b"COMMIT"`) at which `ending` strikes; at once, and at new connections, when empty.
+        times: how often it strikes before all is well again; 0 for as long as it is the proxy's fault.
     """
 
     delay: float = 0.0
     piece: int = CHUNK
-    ending: Literal["", "reset", "cut", "reply_lost", "silence"] = ""
+    ending: Ending = ""
     at: bytes = b""
+    times: int = 0
 
 
 HEALTHY = Fault()
@@ -58,7 +62,7 @@ class FaultProxy:
 
     Attributes:
         fault: assign another one at any time; it acts on open connections too.
-        struck: how often an ending has struck.
+        struck: how often the ending of the present fault has struck.
     """
 
     def __init__(self, target: str) -> None:
@@ -87,10 +91,17 @@ class FaultProxy:
     @fault.setter
     def fault(self, fault: Fault) -> None:
         self._fault = fault
+        self.struck = 0
         if fault.ending == "reset" and not fault.at:
             # An idle connection has no bytes to strike at.
             for link in tuple(self._links):
                 link.end(by_reset=True)
+
+    def strike(self) -> None:
+        """Count a strike; the last one of those that were ordered makes the proxy healthy again."""
+        self.struck += 1
+        if self.struck == self._fault.times:
+            self._fault = HEALTHY
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, HOST, self.port)
@@ -145,7 +156,7 @@ class _Link:
             while data := await reader.read(CHUNK):
                 fault = self.proxy.fault
                 if self._strikes(fault, data, is_request=is_request):
-                    self.proxy.struck += 1
+                    self.proxy.strike()
                     await self._strike(fault, data, writer)
                     if fault.ending != "reply_lost":
                         return
