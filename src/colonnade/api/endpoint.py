@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from colonnade.api.operations import GetOwnRow, GetRow, Operation
+from colonnade.api.answer_headers import OF_STATUS, success_headers
+from colonnade.api.operations import GetOwnRow, GetRow, ListRows, Operation
 from colonnade.api.problems import Problem
 
 
@@ -27,7 +28,7 @@ class Endpoint:
     path: str
     operation: Operation
     summary: str
-    shown: type[BaseModel] | None = None
+    shown: Any = None
     body: type[BaseModel] | None = None
     status: int | None = None
     partly: type[BaseModel] | None = None
@@ -55,28 +56,40 @@ class Endpoint:
         return bool(self.path) and not self.apart
 
     def answers(self) -> dict[int | str, dict[str, Any]]:
-        """Describe every answer beside the usual one."""
-        told = {422: "Values that do not fit", 429: "Too many requests", 503: "The database is away or too busy"}
-        told |= _OF_READS if self.method == "GET" else _OF_WRITES
-        if self.reads:
-            told |= _OF_BODIES
-        if self.is_of_rows:
-            told[404] = "No such row"
-        if "{id}" in self.path and self.method != "GET":
-            told[412] = "The row is not as `If-Match` demands"
-        told |= self.also
-        if getattr(self.operation, "demands", False):
-            told[428] = "The resource wants a precondition"
+        """Describe every answer, and the headers of the usual one."""
+        refused = self._refusals()
         found: dict[int | str, dict[str, Any]] = {
-            status: {"model": Problem, "description": told[status]} for status in sorted(told)
+            status: {"model": Problem, "description": refused[status]} for status in sorted(refused)
         }
+        if headers := success_headers(self.operation):
+            found[self.success] = {"headers": headers}
         if isinstance(self.operation, GetRow | GetOwnRow):
             found[304] = {"description": "The client has it already (`If-None-Match`)"}
         if self.partly is not None:
             found[207] = {"model": self.partly, "description": "One result per item (`atomic=false`)"}
+        for status in found.keys() & OF_STATUS.keys():
+            found[status]["headers"] = OF_STATUS[int(status)]
         return found
 
+    def _refusals(self) -> dict[int, str]:
+        told = _OF_ALL | (_OF_READS if self.method == "GET" else _OF_WRITES)
+        if self.reads:
+            told |= _OF_BODIES
+        if self.is_of_rows:
+            told[404] = "No such row"
+        if "{id}" in self.path and not isinstance(self.operation, ListRows):
+            told[412] = "The row is not as `If-Match` demands"
+        if getattr(self.operation, "demands", False):
+            told[428] = "The resource wants a precondition"
+        return told | dict(self.also)
 
+
+_OF_ALL = {
+    422: "Values that do not fit",
+    429: "Too many requests",
+    500: "Something unforeseen; the server's log has it under the request id",
+    503: "The database is away or too busy",
+}
 _OF_READS = {400: "A query that can't be read"}
 _OF_WRITES = {400: "A body or header that can't be read", 409: "Refused by the rows that are stored"}
 _OF_BODIES = {413: "The body is too large", 415: "The body is not JSON"}

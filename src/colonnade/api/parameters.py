@@ -10,7 +10,7 @@ from colonnade.query.boolean import MAX_CONDITIONS, MAX_DEPTH
 from colonnade.query.filters import Filter
 from colonnade.query.operators import LISTS
 from colonnade.query.paging import MAX_OFFSET, MAX_PAGE
-from colonnade.query.parse import COUNTS, ListRules, ViewRules
+from colonnade.query.parse import COUNTS, MAX_INCLUDES, ListRules, ViewRules
 from colonnade.query.search import MAX_SEARCH
 from colonnade.query.values import enum_texts
 from colonnade.schemas.derive import TIME_PATTERN
@@ -34,9 +34,9 @@ _MEANINGS = {
     "lte": "is at most",
     "gt": "is greater than",
     "gte": "is at least",
-    "in": "is one of (comma list, at most 200)",
-    "nin": "is none of (comma list, at most 200)",
-    "between": "lies between two values, both included (comma list)",
+    "in": r"is one of these; a comma inside a value is written `\,`",
+    "nin": r"is none of these; a comma inside a value is written `\,`",
+    "between": "lies between two values, both included",
     "isnull": "is null",
     "contains": "contains",
     "icontains": "contains, without regard to case",
@@ -57,35 +57,60 @@ def id_parameter(column: ColumnFacts) -> dict[str, Any]:
 # Without `default`: Swagger UI would send each of them, and two ways of paging at once are refused.
 _SIZE: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}
 _OFFSET: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET}
+_PAGE: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": MAX_OFFSET + 1}
+
+# OpenAPI has no words for parameters that exclude each other, so each says it by itself.
+_NOT_PAGE = "Not with `page`, `page_size`"
+_NOT_OFFSET = "Not with `skip`, `offset`, `limit`"
+
+PAGE_MEMBERS: tuple[tuple[str, Any, str], ...] = (
+    ("total", int, "Rows that the filters let through, where they were counted"),
+    ("page", int, "With `page`, `page_size`, or no paging parameter"),
+    ("page_size", int, "With `page`"),
+    ("skip", int, "With `skip`, `offset` or `limit`"),
+    ("limit", int, "With `skip`"),
+    ("has_more", bool, "With `cursor`: whether another step is worth while"),
+    ("next_cursor", str | None, "With `cursor`: where to go on; null at the end"),
+)
+"""What stands beside the rows of a list: name, type, and with which parameters."""
 
 
 def list_parameters(rules: ListRules) -> list[dict[str, Any]]:
     """Describe every parameter of a list."""
-    sorts = sorted(rules.sorts)
-    fixed = [
-        _query("page", {"type": "integer", "minimum": 1}, "Which page; the first if not said"),
-        _query("page_size", _SIZE, f"Rows of a page; {rules.page_size} if not said"),
-        _query("skip", _OFFSET, "Rows to pass over, instead of `page`"),
-        _query("offset", _OFFSET, "Another name of `skip`"),
-        _query("limit", _SIZE, "Rows to give, with `skip` or `cursor`; 100 if not said"),
-        _query(
-            "cursor", {"type": "string"}, "Empty to begin a walk through all rows, then each answer's `next_cursor`"
-        ),
-        _query(
-            "count",
-            {"type": "string", "enum": list(COUNTS)},
-            "Whether to count all rows; `exact`, with `cursor` `none`",
-        ),
+    return [*_paging(rules), *_sorting(sorted(rules.sorts)), *_rest(rules)]
+
+
+def _paging(rules: ListRules) -> list[dict[str, Any]]:
+    count = "Whether to count all rows; `exact` if not said, with `cursor` `none`"
+    return [
+        _query("page", _PAGE, f"Which page; the first if not said. {_NOT_OFFSET} or `cursor`"),
+        _query("page_size", _SIZE, f"Rows of a page; {rules.page_size} if not said. {_NOT_OFFSET} or `cursor`"),
+        _query("skip", _OFFSET, f"Rows to pass over. {_NOT_PAGE}, `offset` or `cursor`"),
+        _query("offset", _OFFSET, f"Another name of `skip`. {_NOT_PAGE}, `skip` or `cursor`"),
+        _query("limit", _SIZE, f"Rows to give, with `skip` or `cursor`; 100 if not said. {_NOT_PAGE}"),
+        _query("cursor", {"type": "string"}, f"{_CURSOR}. {_NOT_PAGE}, `skip` or `offset`"),
+        _query("count", {"type": "string", "enum": list(COUNTS)}, count),
     ]
-    if sorts:
-        keys = {"type": "string", "examples": [f"-{sorts[0]}"]}
-        fixed += [
-            _query("sort", keys, f"Comma list of fields, `-` for descending: {', '.join(sorts)}"),
-            _query("sort_by", {"type": "string", "enum": sorts}, "One field to sort by"),
-            _query("order", {"type": "string", "enum": ["desc", "asc"]}, "Direction of `sort_by`; `desc` if not said"),
-        ]
+
+
+_CURSOR = "Empty to begin a walk through all rows, then each answer's `next_cursor`"
+
+
+def _sorting(fields: list[str]) -> list[dict[str, Any]]:
+    if not fields:
+        return []
+    keys = [key for field in fields for key in (field, f"-{field}")]
+    direction = {"type": "string", "enum": ["desc", "asc"]}
+    return [
+        _comma_list("sort", _chosen(keys), "Fields to sort by, `-` for descending. Not with `sort_by`, `order`"),
+        _query("sort_by", {"type": "string", "enum": fields}, "One field to sort by. Not with `sort`"),
+        _query("order", direction, "Direction of `sort_by`; `desc` if not said. Not with `sort`"),
+    ]
+
+
+def _rest(rules: ListRules) -> list[dict[str, Any]]:
     filters = [_filter(name, rule) for name, rule in rules.filters.items()]
-    return [*fixed, *_trees(rules), *view_parameters(rules.view), *filters]
+    return [*_trees(rules), *view_parameters(rules.view), *filters]
 
 
 def _trees(rules: ListRules) -> Iterator[dict[str, Any]]:
@@ -97,7 +122,7 @@ def _trees(rules: ListRules) -> Iterator[dict[str, Any]]:
     if rules.filters:
         groups = {"type": "array", "minItems": 1, "items": {"type": "object"}}
         members = {"and": groups, "or": groups, "not": {"type": "object"}}
-        members |= {name: _member(rule) for name, rule in rules.filters.items()}
+        members |= {name: _schema(rule) for name, rule in rules.filters.items()}
         schema = {"type": "object", "minProperties": 1, "properties": members, "additionalProperties": False}
         words = f"Filters joined by `and`, `or` and `not`, at most {MAX_DEPTH} deep and {MAX_CONDITIONS} in all"
         example = ", ".join(f'{{"{name}": ...}}' for name in sorted(rules.filters)[:2])
@@ -110,20 +135,14 @@ def _trees(rules: ListRules) -> Iterator[dict[str, Any]]:
         }
 
 
-def _member(rule: Filter) -> dict[str, Any]:
-    schema = _schema(rule)
-    return schema if rule.operator not in LISTS else {"type": "array", "items": value_schema(rule.column)}
-
-
 def view_parameters(rules: ViewRules) -> list[dict[str, Any]]:
     """Describe how much of a row may be asked for."""
     keys, includes = sorted(rules.keys), sorted(rules.includes)
-    shown = [
-        _query("fields", {"type": "string", "examples": [",".join(keys[:2])]}, f"Comma list of: {', '.join(keys)}")
-    ]
+    relations = [path for path in includes if "." not in path]
+    shown = [_comma_list("fields", _chosen([*keys, *relations]), "Fields to show, and no others; all if not said")]
     if includes:
-        schema = {"type": "string", "examples": [includes[0]]}
-        shown.append(_query("include", schema, f"Comma list of relations to show: {', '.join(includes)}"))
+        chosen = _chosen(includes) | {"maxItems": MAX_INCLUDES}
+        shown.append(_comma_list("include", chosen, "Relations to show beside the row"))
     if rules.deleted:
         schema = {"type": "string", "enum": ["include", "only"]}
         shown.append(_query("deleted", schema, "Show rows that were deleted softly, too or only"))
@@ -143,13 +162,27 @@ def value_schema(column: ColumnFacts) -> dict[str, Any]:
 
 
 def _filter(name: str, rule: Filter) -> dict[str, Any]:
-    return _query(name, _schema(rule), f"`{rule.field}` {_MEANINGS[rule.operator]}")
+    describe = _comma_list if rule.operator in LISTS else _query
+    return describe(name, _schema(rule), f"`{rule.field}` {_MEANINGS[rule.operator]}")
 
 
 def _schema(rule: Filter) -> dict[str, Any]:
     if rule.operator == "isnull":
         return {"type": "boolean"}
-    return {"type": "string"} if rule.operator in LISTS else value_schema(rule.column)
+    if rule.operator not in LISTS:
+        return value_schema(rule.column)
+    least, most = LISTS[rule.operator]
+    return {"type": "array", "items": value_schema(rule.column), "minItems": least, "maxItems": most}
+
+
+def _chosen(names: list[str]) -> dict[str, Any]:
+    items = {"type": "string", "enum": names}
+    return {"type": "array", "items": items, "minItems": 1, "uniqueItems": True}
+
+
+def _comma_list(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    """Describe a parameter of several values as `a,b`, not as `name=a&name=b`."""
+    return {**_query(name, schema, description), "style": "form", "explode": False}
 
 
 def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:

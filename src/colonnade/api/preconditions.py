@@ -96,8 +96,11 @@ _PATTERN = rf"^(\*|{_TAG}(, ?{_TAG})*)$"
 
 
 def read_headers() -> list[dict[str, Any]]:
-    """Describe the header of a conditional read."""
-    return [_header("If-None-Match", "Entity tags that the client has; 304 when the row still has one of them.")]
+    """Describe the headers of a conditional read."""
+    return [
+        _header("If-None-Match", "Entity tags that the client has; 304 when the row still has one of them."),
+        _header("If-Match", "The entity tag that the row must still have, or 412."),
+    ]
 
 
 def change_headers(required: bool) -> list[dict[str, Any]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, Union
 
 from fastapi import APIRouter
 from fastapi.params import Depends as DependsMarker
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 from sqlalchemy.orm import DeclarativeBase
 
 from colonnade.api.bulk_endpoints import atomic_parameter, bulk_endpoints
@@ -26,7 +27,13 @@ from colonnade.api.operations import (
     RestoreRow,
     UpdateRow,
 )
-from colonnade.api.parameters import id_parameter, list_parameters, permanent_parameter, view_parameters
+from colonnade.api.parameters import (
+    PAGE_MEMBERS,
+    id_parameter,
+    list_parameters,
+    permanent_parameter,
+    view_parameters,
+)
 from colonnade.api.preconditions import change_headers, read_headers
 from colonnade.core.errors import DeclarationError
 from colonnade.limits.rate import Rate, read_rate
@@ -37,7 +44,8 @@ from colonnade.query.filters import find_column, list_filters
 from colonnade.query.paging import MAX_PAGE
 from colonnade.query.parse import ListRules, ViewRules
 from colonnade.query.request import SortKey
-from colonnade.schemas.derive import derive_create, derive_response, derive_update, take_version
+from colonnade.schemas.derive import derive_create, derive_response, derive_update, take_version, unset
+from colonnade.schemas.parts import derive_part
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.bulk import BulkWriter
 from colonnade.services.declaration import check_blueprint
@@ -169,14 +177,20 @@ class Resource:
         for endpoint in self._endpoints(routes):
             self._add(endpoint)
 
+    @cached_property
+    def row_schema(self) -> Any:
+        """The schema of a row that is read: all of it, or what `fields` and `include` made of it."""
+        blueprint = self.blueprint
+        part = derive_part(f"{blueprint.label}Part", blueprint.response, blueprint.facts, blueprint.includes)
+        return Union[blueprint.response, part]  # noqa: UP007  # classes known at run time
+
+    @cached_property
     def page_schema(self) -> type[BaseModel]:
-        """Make the schema of a list: the rows under the plural name, and the paging in either mode's words."""
+        """The schema of a list: the rows under the plural name, and the paging in each mode's words."""
         blueprint = self.blueprint
         fields: dict[str, Any] = {
-            blueprint.plural: (list[blueprint.response], ...),  # type: ignore[name-defined]
-            **dict.fromkeys(("total", "page", "page_size", "skip", "limit"), (int, None)),
-            "has_more": (bool, None),
-            "next_cursor": (str | None, None),
+            blueprint.plural: (list[self.row_schema], ...),  # type: ignore[name-defined]
+            **{name: (kind, Field(default_factory=unset, description=text)) for name, kind, text in PAGE_MEMBERS},
         }
         return create_model(f"{blueprint.label}List", **fields)
 
@@ -184,13 +198,13 @@ class Resource:
         reader, writer, name = self.reader, self.writer, _spoken(self.blueprint.label)
         create, shown, demands = self.blueprint.create, self.blueprint.response, routes.precondition_required
         update = take_version(self.blueprint.update, self.blueprint.facts, f"{self.blueprint.label}Patch")
-        plural, page = self.blueprint.plural, self.page_schema()
+        plural, page, row = self.blueprint.plural, self.page_schema, self.row_schema
         soft = self.blueprint.facts.deleted is not None
         purges = soft and routes.permanent_delete
         every: dict[Method, Endpoint] = {
             "list": Endpoint("GET", "", ListRows(reader, self.rules), f"List {plural.replace('_', ' ')}", page),
             "create": Endpoint("POST", "", CreateRow(writer), f"Create {name}", shown, create),
-            "get": Endpoint("GET", "/{id}", GetRow(reader, self.rules.view), f"Get {name}", shown),
+            "get": Endpoint("GET", "/{id}", GetRow(reader, self.rules.view), f"Get {name}", row),
             "update": Endpoint("PATCH", "/{id}", UpdateRow(writer, update, demands), f"Change {name}", shown, update),
             "delete": Endpoint("DELETE", "/{id}", DeleteRow(writer, demands, purges), f"Delete {name}"),
         }
@@ -209,7 +223,7 @@ class Resource:
             yield Endpoint("POST", "/{id}/restore", RestoreRow(writer, demands), f"Restore {name}", shown, status=200)
         for path, (part, key) in routes.parts.items():
             rows = ListRows(part.reader, part.rules, within=key, owner=reader)
-            yield Endpoint("GET", f"/{{id}}/{path}", rows, f"List the {path} of {name}", part.page_schema())
+            yield Endpoint("GET", f"/{{id}}/{path}", rows, f"List the {path} of {name}", part.page_schema)
 
     def _add(self, endpoint: Endpoint) -> None:
         parameters = [id_parameter(self.blueprint.facts.identity)] if "{id}" in endpoint.path else []

@@ -1,0 +1,41 @@
+"""What OpenAPI says of the headers of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from colonnade.api.operations import CreateRow, GetRow, ListRows, Operation, ReplaceRow, RestoreRow, UpdateRow
+
+Headers = dict[str, dict[str, Any]]
+
+
+def _header(description: str, kind: str = "string", **more: Any) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}, **more}
+
+
+_ETAG: Headers = {"ETag": _header("The row's entity tag, for `If-Match` and `If-None-Match`", required=True)}
+_LINK: Headers = {"Link": _header("The list's first, previous, next and last page (RFC 8288)", required=True)}
+_LOCATION: Headers = {"Location": _header("Where the new row stands", required=True)}
+_RETRY: Headers = {"Retry-After": _header("Seconds to wait before the request is sent again", "integer")}
+
+OF_STATUS: Mapping[int, Headers] = {
+    304: _ETAG,
+    401: {"WWW-Authenticate": _header("How to sign in")},
+    429: {
+        **_RETRY,
+        "RateLimit": _header("What is left of the limit, and for how long"),
+        "RateLimit-Policy": _header("The limit"),
+    },
+    503: _RETRY,
+}
+"""Headers of refusals, and of 304."""
+
+
+def success_headers(operation: Operation) -> Headers:
+    """Describe the headers of the answer that says that it was done."""
+    if isinstance(operation, ListRows):
+        return _LINK
+    if isinstance(operation, CreateRow):
+        return _LOCATION | _ETAG
+    return _ETAG if isinstance(operation, GetRow | UpdateRow | ReplaceRow | RestoreRow) else {}
