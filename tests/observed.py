@@ -1,34 +1,65 @@
-"""The reference application as it runs in production, and what it lets be seen."""
+"""A small application as it runs in production, and what it lets be seen."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.main import build
-from colonnade import Base, Database, Settings
+from colonnade import Database, ExactDecimal, IntegerId, Listing, Resource, Routes, Settings, create_app
+from colonnade.models.base import NAMING_CONVENTION
 
 KEY = "k" * 32
 
 
+class Fixtures(DeclarativeBase):
+    """The base of this application's models."""
+
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class Lamp(IntegerId, Fixtures):
+    """What is sold."""
+
+    __tablename__ = "lamps"
+
+    name: Mapped[str] = mapped_column(sa.String(100), index=True)
+    price: Mapped[Decimal] = mapped_column(ExactDecimal(10, 2), default=Decimal(5))
+    room_id: Mapped[int | None] = mapped_column(sa.ForeignKey("rooms.id"))
+
+
+class Room(IntegerId, Fixtures):
+    """Where lamps stand."""
+
+    __tablename__ = "rooms"
+
+    name: Mapped[str] = mapped_column(sa.String(100))
+
+
+lamps = Resource(Lamp, listing=Listing(filters=["name", "price", "room_id"], sorts=["price", "id"]))
+rooms = Resource(Room, routes=Routes(parts={"lamps": (lamps, "room_id")}))
+
+
 @asynccontextmanager
 async def observed(url: str = "sqlite://", **settings: Any) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
-    """Start the reference application with its tables, and give it with a client at its root."""
-    given = {"env": "production", "database_url": "sqlite://", "secret_key": KEY, "rate_limit": "off", **settings}
+    """Start the application with its tables, and give it with a client at its root."""
+    given = {"env": "production", "database_url": url, "secret_key": KEY, "rate_limit": "off", **settings}
     chosen = Settings(_env_file=None, **given)
-    database = Database(url, pool=chosen.pool, metadata=Base.metadata)
-    app = build(chosen, database)
+    database = Database.from_settings(chosen, Fixtures.metadata)
+    app = create_app([lamps, rooms], settings=chosen, database=database)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    client = httpx.AsyncClient(transport=transport, base_url="http://shop.test")
+    client = httpx.AsyncClient(transport=transport, base_url="http://lamps.test")
     async with app.router.lifespan_context(app), client:
         async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+            await connection.run_sync(Fixtures.metadata.create_all)
         yield app, client
 
 

@@ -4,6 +4,4 @@ import app.models  # noqa: F401 - each model puts its table into Base.metadata w
 from app.core.config import settings
 from colonnade import Base, Database
 
-database = Database(
-    settings.database_url.get_secret_value(), pool=settings.pool, echo=settings.sql_echo, metadata=Base.metadata
-)
+database = Database.from_settings(settings, Base.metadata)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from colonnade.core.settings import PoolSettings, Settings, load_settings, settings_or_exit
     from colonnade.database import Database, UnitOfWork
     from colonnade.database.migrations import run_migrations
+    from colonnade.database.sessions import session_state
     from colonnade.jobs.declaration import Job, job
     from colonnade.jobs.request import JobRequest
     from colonnade.jobs.run import JobRun
@@ -69,6 +70,7 @@ _ROOMS = {
     "NotFoundError ProblemError RuleError UnauthenticatedError UniqueError",
     "colonnade.core.settings": "PoolSettings Settings load_settings settings_or_exit",
     "colonnade.database": "Database UnitOfWork",
+    "colonnade.database.sessions": "session_state",
     "colonnade.database.migrations": "run_migrations",
     "colonnade.jobs.declaration": "Job job",
     "colonnade.jobs.request": "JobRequest",
@@ -152,6 +154,7 @@ __all__ = [
     "load_settings",
     "rate_limits",
     "run_migrations",
+    "session_state",
     "settings_or_exit",
     "unique_among_alive",
     "utc_now",

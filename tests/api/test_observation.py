@@ -16,13 +16,13 @@ from tests.observed import figures, lines, observed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory")]
 
-PRODUCT = {"name": "Lamp", "price": 19.9}
+LAMP = {"name": "Lamp", "price": 19.9}
 
 
 async def test_each_request_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """S37: a request is one JSON line with id, method, route, status, milliseconds, statements and who asked."""
     async with observed() as (_, client):
-        answer = await client.get("/api/v1/products/7?fields=id", headers={"X-Request-ID": "abc-1"})
+        answer = await client.get("/api/v1/lamps/7?fields=id", headers={"X-Request-ID": "abc-1"})
     (line,) = lines(capsys)
     assert answer.status_code == 404
     assert line.pop("ms") > 0
@@ -32,8 +32,8 @@ async def test_each_request_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
         "event": "request",
         "request_id": "abc-1",
         "method": "GET",
-        "route": "/api/v1/products/{id}",
-        "path": "/api/v1/products/7",
+        "route": "/api/v1/lamps/{id}",
+        "path": "/api/v1/lamps/7",
         "status": 404,
         "statements": 1,
         "principal": None,
@@ -43,9 +43,9 @@ async def test_each_request_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("method", "path", "route"),
     [
-        ("GET", "/api/products", "/api/products"),
-        ("HEAD", "/api/v1/products/7", "/api/v1/products/{id}"),
-        ("GET", "/api/v1/users/7/posts", "/api/v1/users/{id}/posts"),
+        ("GET", "/api/lamps", "/api/lamps"),
+        ("HEAD", "/api/v1/lamps/7", "/api/v1/lamps/{id}"),
+        ("GET", "/api/v1/rooms/7/lamps", "/api/v1/rooms/{id}/lamps"),
         ("GET", "/health/live", "/health/live"),
         ("GET", "/errors/CLN404", "/errors/{code}"),
         ("GET", "/docs/assets/swagger-ui.css", "/docs/assets/{path}"),
@@ -79,9 +79,9 @@ async def test_statements_of_a_session_are_counted(capsys: pytest.CaptureFixture
 async def test_a_query_stays_out_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     """S37: neither a query nor a header is written down: both may hold somebody's data or secrets."""
     async with observed() as (_, client):
-        await client.get("/api/v1/users?email=ada@example.com", headers={"Authorization": "Bearer s3cret-s3cret"})
+        await client.get("/api/v1/lamps?name=ada@example.com", headers={"Authorization": "Bearer s3cret-s3cret"})
     told = capsys.readouterr().out
-    assert "/api/v1/users" in told
+    assert "/api/v1/lamps" in told
     assert "ada" not in told
     assert "s3cret" not in told
 
@@ -114,7 +114,7 @@ async def test_an_exception_is_logged_with_its_request(
 async def test_only_failures_are_lines_at_level_warning(capsys: pytest.CaptureFixture[str]) -> None:
     """S37: with `LOG_LEVEL=warning` what went well leaves no line."""
     async with observed(log_level="warning") as (_, client):
-        await client.get("/api/v1/products")
+        await client.get("/api/v1/lamps")
     assert lines(capsys) == []
 
 
@@ -136,12 +136,12 @@ async def test_requests_are_counted_by_route_method_and_status() -> None:
     """S37: `/metrics` has the number of requests and their durations, by template and never by path."""
     async with observed() as (_, client):
         for number in (1, 2, 3):
-            await client.get(f"/api/v1/products/{number}")
-        await client.post("/api/v1/products", json=PRODUCT)
+            await client.get(f"/api/v1/lamps/{number}")
+        await client.post("/api/v1/lamps", json=LAMP)
         found = await figures(client)
-    route = 'route="/api/v1/products/{id}"'
+    route = 'route="/api/v1/lamps/{id}"'
     assert found[f'http_requests_total{{method="GET",{route},status="404"}}'] == 3
-    assert found['http_requests_total{method="POST",route="/api/v1/products",status="201"}'] == 1
+    assert found['http_requests_total{method="POST",route="/api/v1/lamps",status="201"}'] == 1
     assert found[f'http_request_duration_seconds_count{{method="GET",{route}}}'] == 3
     assert found[f'http_request_duration_seconds_bucket{{le="+Inf",method="GET",{route}}}'] == 3
 
@@ -160,7 +160,7 @@ async def test_statements_are_counted() -> None:
     """S37: statements of the compiled way are counted, with their durations."""
     async with observed() as (_, client):
         before = (await figures(client))["database_statements_total"]
-        await client.get("/api/v1/products/1")
+        await client.get("/api/v1/lamps/1")
         found = await figures(client)
     assert found["database_statements_total"] == before + 1
     assert found["database_statement_duration_seconds_count"] == before + 1
@@ -211,16 +211,16 @@ async def test_figures_are_for_who_has_the_token() -> None:
 async def test_an_answer_says_where_the_time_went() -> None:
     """`Server-Timing` has the stages in milliseconds and the number of statements, in development."""
     async with observed(env="development", log_level="critical") as (_, client):
-        told = (await client.get("/api/v1/products?skip=0&limit=5&count=exact")).headers["server-timing"]
+        told = (await client.get("/api/v1/lamps?skip=0&limit=5&count=exact")).headers["server-timing"]
     assert re.fullmatch(r'db;dur=[\d.]+;desc="1 statement", app;dur=[\d.]+, total;dur=[\d.]+', told)
 
 
 async def test_production_does_not_say_where_the_time_went() -> None:
     """How long a database takes is nobody's business outside: no `Server-Timing` unless it is asked for."""
     async with observed() as (_, client):
-        assert "server-timing" not in (await client.get("/api/v1/products")).headers
+        assert "server-timing" not in (await client.get("/api/v1/lamps")).headers
     async with observed(server_timing=True) as (_, client):
-        assert "server-timing" in (await client.get("/api/v1/products")).headers
+        assert "server-timing" in (await client.get("/api/v1/lamps")).headers
 
 
 def asked_from(app: FastAPI, address: str) -> httpx.AsyncClient:

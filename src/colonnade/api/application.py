@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from colonnade.api.accounts.accounts import Accounts
 from colonnade.api.batch_route import batch_router
+from colonnade.api.debugging import Explain, debug_router
 from colonnade.api.docs_pages import add_docs_pages
 from colonnade.api.error_pages import add_error_pages
 from colonnade.api.exceptions import answer_problem_error, answer_with_problems
@@ -69,17 +70,20 @@ def create_app(
         test the tables of a database that has none are created when it starts; elsewhere that is what migrations are for.
     """
     settings = settings or settings_or_exit(Settings)
-    database = database or Database(
-        settings.database_url.get_secret_value(), pool=settings.pool, echo=settings.sql_echo, metadata=Base.metadata
-    )
+    database = database or Database.from_settings(settings, Base.metadata)
     limits = open_limits(settings, database)
     observation = Observation(settings, database)
+    is_development = settings.env == "development"
     app = FastAPI(
         telemetry=_telemetry(),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[*middleware_stack(settings, observation.requests, limits=limits), Middleware(StandardMethods)],
+        middleware=[
+            *middleware_stack(settings, observation.requests, limits=limits),
+            *([Middleware(Explain)] if is_development else []),
+            Middleware(StandardMethods),
+        ],
         lifespan=_lifespan(_Parts(database, settings, limits, observation, accounts), fastapi.pop("lifespan", None)),
         **fastapi,
     )
@@ -93,6 +97,8 @@ def create_app(
                 app.include_router(router, prefix=settings.api_prefix, include_in_schema=False)
     app.include_router(health_router(checks=checks))
     app.include_router(metrics_router(settings, observation.workers))
+    if is_development:
+        app.include_router(debug_router())
     add_docs_pages(app)
     add_error_pages(app)
     # The key that everybody knows does in development: a cursor grants nothing, and every worker takes it.

@@ -73,6 +73,7 @@ class PoolSettings:
         timeout: seconds that a request waits for a connection before it is answered 503.
         recycle: seconds after which a connection is replaced at its next checkout; -1 for never.
         pre_ping: test a connection that has been idle before it is handed out.
+        echo: log what happens to connections.
     """
 
     size: int = 20
@@ -80,6 +81,7 @@ class PoolSettings:
     timeout: float = 2.0
     recycle: int = 1800
     pre_ping: bool = True
+    echo: bool = False
 
 
 class PoolProfile(NamedTuple):
@@ -152,12 +154,15 @@ class Settings(BaseSettings):
     pool_timeout: float = Field(default=2.0, gt=0, le=60)
     pool_recycle: int = Field(default_factory=_from_profile("recycle"), ge=-1)
     pool_pre_ping: bool = True
+    pool_echo: bool = False
 
     rate_limit: Rate = "100/minute"
     login_limit: Rate = DEFAULT_LOGIN_LIMIT
     cache: bool = True
     response_wrapper: bool = False
     sql_echo: bool = False
+    sql_comments: bool = False
+    slow_statement: float = Field(default=0.5, ge=0)
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Word] = Field(
         default_factory=lambda settings: "warning" if settings.get("env") == "test" else "info"
     )
@@ -219,13 +224,14 @@ class Settings(BaseSettings):
 
     @property
     def pool(self) -> PoolSettings:
-        """The pool's five figures: the profile's, each replaced by the one that is set by itself."""
+        """The pool's figures: the profile's, each replaced by the one that is set by itself."""
         return PoolSettings(
             size=self.pool_size,
             max_overflow=self.pool_max_overflow,
             timeout=self.pool_timeout,
             recycle=self.pool_recycle,
             pre_ping=self.pool_pre_ping,
+            echo=self.pool_echo,
         )
 
     def shown(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from functools import cached_property
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -22,9 +22,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from colonnade.core.errors import ContentionError, DatabaseAwayError, ProblemError
 from colonnade.core.json import dump_json
-from colonnade.core.settings import PoolSettings
+from colonnade.core.settings import PoolSettings, Settings
 from colonnade.database import sqlite
 from colonnade.database.changes import Changes, watch_changes
+from colonnade.database.comments import comment_statements, commented
 from colonnade.database.diagnosis import Cause, Diagnosis, explain, outcome_unknown, pool_exhausted
 from colonnade.database.driver import Driver, Outcome, Statement, UnsureError
 from colonnade.database.hiding import HidingSession
@@ -51,6 +52,7 @@ class Database:
         pool: its figures; SQLite has no use for most of them.
         echo: log every statement.
         show_values: let the statements' values be seen in that log and in errors, as is fit for development only.
+        comments: name the request's route in a comment of each statement (sqlcommenter).
         metadata: where tables are declared, so that a violated constraint tells its columns.
 
     Raises:
@@ -64,6 +66,7 @@ class Database:
         pool: PoolSettings | None = None,
         echo: bool = False,
         show_values: bool = False,
+        comments: bool = False,
         metadata: sa.MetaData | None = None,
     ) -> None:
         self.url, self._sync_url = driver_urls(url)
@@ -71,6 +74,7 @@ class Database:
         self._pool = pool or PoolSettings()
         self._logged = {"echo": echo, "hide_parameters": not show_values}
         self.watch = StatementWatch(echo=echo, show_values=show_values)
+        self._comments = comments
         self.engine = create_async_engine(self.url, **self._engine_options(self.url))
         self.driver_name = self.engine.dialect.driver
         self.sessions = async_sessionmaker(
@@ -88,6 +92,26 @@ class Database:
         watch_pool(engine, self._pool, self.pool_events)
         watch_changes(engine, self.changes)
         watch_statements(engine, self.watch)
+        if self._comments:
+            comment_statements(engine)
+
+    @classmethod
+    def from_settings(cls, settings: Settings, metadata: sa.MetaData | None = None) -> Self:
+        """Make the database that the settings name, as watched as they say.
+
+        Args:
+            settings: `database_url`, the pool's figures, `sql_echo` and `sql_comments` are read; values are logged in
+                development only.
+            metadata: where tables are declared.
+        """
+        return cls(
+            settings.database_url.get_secret_value(),
+            pool=settings.pool,
+            echo=settings.sql_echo,
+            show_values=settings.env == "development",
+            comments=settings.sql_comments,
+            metadata=metadata,
+        )
 
     def _choose_driver(self) -> None:
         # The drivers of the larger databases are extras, imported only where they are used.
@@ -135,6 +159,8 @@ class Database:
         Raises:
             ProblemError: CLN510 to CLN513, or what the database refused.
         """
+        if self._comments:
+            statement = Statement(commented(statement.sql), statement.arguments)
         self.watch.echo(statement)
         began = perf_counter()
         try:
@@ -171,6 +197,8 @@ class Database:
         return outcomes
 
     async def _store(self, statements: Sequence[Statement]) -> list[Outcome]:
+        if self._comments:
+            statements = [Statement(commented(sql), arguments) for sql, arguments in statements]
         for statement in statements:
             self.watch.echo(statement)
         began = perf_counter()
@@ -263,6 +291,10 @@ class Database:
         if create_tables and self.metadata is not None:
             async with self.engine.begin() as connection:
                 await connection.run_sync(self.metadata.create_all)
+
+    def driver_state(self) -> list[dict[str, Any]]:
+        """Say what SQLite's writer and readers are doing; nothing of other databases, which can be asked themselves."""
+        return [] if self._sqlite is None else self._sqlite.state()
 
     async def ping(self) -> None:
         """Ask the database for a sign of life.

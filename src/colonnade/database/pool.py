@@ -46,6 +46,7 @@ def pool_options(url: sa.URL, pool: PoolSettings) -> dict[str, Any]:
         "max_overflow": pool.max_overflow,
         "pool_timeout": pool.timeout,
         "pool_recycle": pool.recycle,
+        "echo_pool": pool.echo,
     }
     if url.drivername in {"postgresql+asyncpg", "mysql+asyncmy"}:
         options["poolclass"] = LendingPool

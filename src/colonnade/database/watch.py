@@ -17,7 +17,8 @@ from colonnade.database.driver import Statement
 # Below SQLAlchemy's own, so that one line of logging configuration shows what sessions and the compiled way run (S55).
 _log = logging.getLogger("sqlalchemy.engine.compiled")
 
-Listener = Callable[[RanStatement], None]
+Listener = Callable[[str, Any, float], None]
+"""Takes a statement's text, its values, and the seconds that it took."""
 
 
 class StatementWatch:
@@ -59,7 +60,7 @@ class StatementWatch:
             if trace.ran is not None:
                 trace.ran.append(RanStatement(sql, arguments, seconds))
         for listener in self.listeners:
-            listener(RanStatement(sql, arguments, seconds))
+            listener(sql, arguments, seconds)
 
     def ended_together(self, statements: Sequence[Statement], began: float) -> None:
         """Count the statements of one transaction, its time shared out among them."""

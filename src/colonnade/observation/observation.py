@@ -14,6 +14,7 @@ from colonnade.observation.figures import Figures
 from colonnade.observation.logs import configure_logging
 from colonnade.observation.request_log import RequestLog
 from colonnade.observation.requests import RequestWatch
+from colonnade.observation.slow_statements import SlowStatements
 from colonnade.observation.workers import Workers
 
 _LEAST_STATUS = {"debug": 0, "info": 0, "warning": 500, "error": 500}
@@ -23,7 +24,7 @@ class Observation:
     """What is watched in one application.
 
     Args:
-        settings: `log_format`, `log_level` and `metrics_dir` are read.
+        settings: `log_format`, `log_level`, `slow_statement` and `metrics_dir` are read.
         database: whose figures are told.
 
     Attributes:
@@ -38,6 +39,8 @@ class Observation:
         self.requests = RequestWatch(None if least is None else RequestLog(settings.log_format), least or 0)
         self.figures = Figures()
         self.figures.sources += [self.requests.figures, partial(database_figures, database)]
+        if settings.slow_statement:
+            database.watch.listeners.append(SlowStatements(database, settings.slow_statement))
         self.workers = Workers(settings.metrics_dir, self.figures)
 
     @asynccontextmanager

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from colonnade.api.middleware.answer import answer_problem
 from colonnade.api.middleware.request_id import request_id_of
 from colonnade.core.errors import InternalError, ProblemError
+from colonnade.database.advice import advice
 
 _log = logging.getLogger("colonnade.api")
 
@@ -54,11 +55,7 @@ class CatchAll:
 def _log_unhandled(error: Exception, scope: Scope) -> None:
     # The path as repr: it is decoded, so it may hold line breaks. The query stays out: it may hold somebody's data.
     method, path, request_id = scope["method"], scope["path"], request_id_of(scope)
-    _log.error(
-        "unhandled exception in %s %r, request %s",
-        method,
-        path,
-        request_id,
-        exc_info=error,
-        extra={"request_id": request_id, "method": method, "path": path},
-    )
+    told = {"request_id": request_id, "method": method, "path": path}
+    if hint := advice(error):
+        told["hint"] = hint
+    _log.error("unhandled exception in %s %r, request %s", method, path, request_id, exc_info=error, extra=told)

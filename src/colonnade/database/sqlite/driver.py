@@ -81,6 +81,10 @@ class SQLiteDriver:
     async def estimate(self, statement: Statement) -> None:
         """SQLite estimates nothing that could be asked for."""
 
+    def state(self) -> list[dict[str, Any]]:
+        """Say what the writer and the readers are doing just now."""
+        return [{"role": "writer", **self._writer.state()}, {"role": "reader", **self._reader.state()}]
+
     def exclusive(self) -> AbstractAsyncContextManager[None]:
         """Keep the writer out while a session of this process writes; enter before BEGIN IMMEDIATE, leave after COMMIT.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from colonnade.database.driver import Statement
 from colonnade.database.sqlite.connection import Connect, is_busy, is_interrupted
@@ -68,6 +68,10 @@ class Reader:
             if not is_busy(error):
                 raise
             return None
+
+    def state(self) -> dict[str, Any]:
+        """Say whether its connection on the event loop's thread is open, and how many long reads run on threads."""
+        return {"open": self._here is not None, "on_threads": self._threads.running}
 
     async def dispose(self) -> None:
         """Stop what is running and close the connections."""

@@ -35,6 +35,11 @@ class ThreadedReads:
         self._idle: list[sqlite3.Connection] = []
         self._open: set[sqlite3.Connection] = set()
 
+    @property
+    def running(self) -> int:
+        """How many reads run."""
+        return len(self._open) - len(self._idle)
+
     async def fetch(self, statement: Statement) -> tuple[Rows, float]:
         """Run one read; give its rows and the seconds of CPU that it took.
 

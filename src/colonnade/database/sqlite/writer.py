@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from colonnade.database.driver import Outcome, Statement
 from colonnade.database.sqlite.batch import Desk, Result, Undone, finish, roll_back, run_changes, store
@@ -98,6 +99,15 @@ class Writer:
                 yield
             finally:
                 self._holder = None
+
+    def state(self) -> dict[str, Any]:
+        """Say whether it is open and at work, who keeps it out, and how many changes wait."""
+        return {
+            "open": self._desk is not None,
+            "state": "writing" if self._serving is not None else "idle",
+            "held_by_session": self._holder is not None,
+            "waiting": len(self._calls),
+        }
 
     async def dispose(self) -> None:
         """Store what is waiting, then close the connection and end the thread."""
