@@ -73,31 +73,19 @@ def create_app(
     database = database or Database.from_settings(settings, Base.metadata)
     limits = open_limits(settings, database)
     observation = Observation(settings, database)
-    is_development = settings.env == "development"
     app = FastAPI(
         telemetry=_telemetry(),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[
-            *middleware_stack(settings, observation.requests, limits=limits),
-            *([Middleware(Explain)] if is_development else []),
-            Middleware(StandardMethods),
-        ],
+        middleware=_middleware(settings, limits, observation),
         lifespan=_lifespan(_Parts(database, settings, limits, observation, accounts), fastapi.pop("lifespan", None)),
         **fastapi,
     )
-    versions = resources if isinstance(resources, Mapping) else {"v1": resources}
-    for number, (version, parts) in enumerate(versions.items(), 1):
-        routers = _routers(parts, accounts)
-        for router in routers:
-            app.include_router(router, prefix=f"{settings.api_prefix}/{version}")
-        if number == len(versions):
-            for router in routers:
-                app.include_router(router, prefix=settings.api_prefix, include_in_schema=False)
+    _include_versions(app, resources, settings.api_prefix, accounts)
     app.include_router(health_router(checks=checks))
     app.include_router(metrics_router(settings, observation.workers))
-    if is_development:
+    if settings.env == "development":
         app.include_router(debug_router())
     add_docs_pages(app)
     add_error_pages(app)
@@ -150,6 +138,26 @@ def _telemetry() -> TelemetryConfig:
     """Leave FastAPI's telemetry to those who installed OpenTelemetry's SDK; asking for it costs every request 6 us."""
     wanted = find_spec("opentelemetry.sdk") is not None
     return {"tracing": wanted, "metrics": wanted, "logs": wanted}
+
+
+def _middleware(settings: Settings, limits: Limits, observation: Observation) -> list[Middleware]:
+    stack = middleware_stack(settings, observation.requests, limits=limits)
+    if settings.env == "development":
+        stack.append(Middleware(Explain))
+    return [*stack, Middleware(StandardMethods)]
+
+
+def _include_versions(
+    app: FastAPI, resources: Sequence[Resource | APIRouter] | Versions, prefix: str, accounts: Accounts | None
+) -> None:
+    versions = resources if isinstance(resources, Mapping) else {"v1": resources}
+    for number, (version, parts) in enumerate(versions.items(), 1):
+        routers = _routers(parts, accounts)
+        for router in routers:
+            app.include_router(router, prefix=f"{prefix}/{version}")
+        if number == len(versions):
+            for router in routers:
+                app.include_router(router, prefix=prefix, include_in_schema=False)
 
 
 def _routers(parts: Sequence[Resource | APIRouter], accounts: Accounts | None) -> list[APIRouter]:
