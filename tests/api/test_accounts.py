@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.models import User, UserRole
-from colonnade.models.accounts import account_tables
+from app.models import Product, User, UserRole
+from colonnade import (
+    ANONYMOUS,
+    AccountMixin,
+    Accounts,
+    Database,
+    DeclarationError,
+    Principal,
+    UUIDv7Id,
+    account_tables,
+    get_principal,
+    hash_password,
+    install,
+)
+from colonnade.models.mixins import uuid7
 from tests.library import problem
 from tests.shop import PASSWORD, Json, bearer, new_user, sign_in
 
@@ -283,6 +297,70 @@ async def test_expired_sessions_are_removed(shop_app: FastAPI, shop: Client) -> 
         await unit.commit()
     await shop_app.state.colonnade.accounts.sessions.purge(shop_app.state.database)
     assert await sessions_of(shop_app) == 1
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_openapi_tells_who_may_call(shop_app: FastAPI) -> None:
+    """S28, S78: the Authorize button finds its way, and each operation says whether it needs a token."""
+    document = shop_app.openapi()
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["Password"]["flows"]["password"]["tokenUrl"] == "/api/v1/auth/token"
+    assert schemes["Bearer"]["scheme"] == "bearer"
+    paths = document["paths"]
+    assert {} in paths["/api/v1/products"]["get"]["security"]
+    assert {} not in paths["/api/v1/users/me"]["get"]["security"]
+    assert "security" not in paths["/api/v1/auth/token"]["post"]
+    assert all("401" in paths[path][method]["responses"] for path, method in [("/api/v1/products", "post")])
+    form = paths["/api/v1/auth/token"]["post"]["requestBody"]["content"]
+    assert set(form["application/x-www-form-urlencoded"]["schema"]["required"]) == {"username", "password"}
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_an_existing_application_takes_accounts_in(database_url: str) -> None:
+    """S78: `install` knows who calls, in the application's own endpoints too; the token is of the model's UUID."""
+
+    class Shelf(DeclarativeBase):
+        pass
+
+    class Member(AccountMixin, UUIDv7Id, Shelf):
+        __tablename__ = "members"
+        name: Mapped[str] = mapped_column(sa.String(50), unique=True)
+
+    accounts = Accounts(Member, login=("name",), email=None, issuer="club")
+    app = FastAPI()
+    app.include_router(accounts.router)
+
+    @app.get("/whoami")
+    async def whoami(principal: Annotated[Principal, Depends(get_principal)]) -> dict[str, Any]:
+        return {"id": str(principal.id), "role": principal.role, "nobody": principal == ANONYMOUS}
+
+    database = Database(database_url, metadata=Shelf.metadata)
+    install(app, database, accounts=accounts, secret_key="k" * 32)
+    await database.start(create_tables=True)
+    id = uuid7()
+    async with database.unit_of_work() as unit:
+        unit.session.add(Member(id=id, name="Ada", hashed_password=await hash_password(PASSWORD), role="keeper"))
+        await unit.commit()
+    async with Client(transport=httpx.ASGITransport(app), base_url="http://club.test/") as club:
+        tokens = await sign_in(club, "Ada")
+        answer = await club.get("whoami", headers=bearer(tokens))
+        assert answer.json() == {"id": str(id), "role": "keeper", "nobody": False}
+        assert answer.headers["cache-control"] == "no-store"
+        assert (await club.get("whoami")).json()["nobody"] is True
+        assert (await club.get("whoami", headers={"Authorization": "Bearer x"})).status_code == 401
+    await database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("login", "email", "told"),
+    [(("nick",), None, "nick"), ((), None, "name the fields"), (("username",), "id", "'id'")],
+)
+def test_accounts_are_checked_when_they_are_declared(login: tuple[str, ...], email: str | None, told: str) -> None:
+    """S78: a field that is no text column, and a model without the mixin, are told at once."""
+    with pytest.raises(DeclarationError, match=told):
+        Accounts(User, login=login, email=email)
+    with pytest.raises(DeclarationError, match="AccountMixin"):
+        Accounts(Product)
 
 
 @pytest.mark.databases("sqlite-memory")
