@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 
@@ -24,6 +25,10 @@ NewPassword = Annotated[
 
 _Password = Annotated[SecretStr, Field(max_length=1_000, examples=["analytical-1843"])]
 _Token = Annotated[SecretStr, Field(max_length=1_000)]
+
+
+Scope = Annotated[str, Field(max_length=48, pattern=r"^[a-z][a-z0-9_]*:(read|write)$", examples=["orders:read"])]
+"""What an API key is confined to: reading, or reading and writing as the account may, the rows of one table."""
 
 
 class _Body(BaseModel):
@@ -66,3 +71,36 @@ class PasswordChange(_Body):
 
     current_password: _Password
     new_password: NewPassword
+
+
+class ApiKeyCreate(_Body):
+    """A new API key."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, description="For you to tell it by.", examples=["till 3"])]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
+    expires_at: Annotated[AwareDatetime | None, Field(description="When it ends; never where it is left out.")] = None
+
+
+class ApiKeyShown(BaseModel):
+    """An API key, without its secret."""
+
+    id: int
+    name: str
+    prefix: str = Field(description="What the key begins with.", examples=["cln_0123456789ab"])
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute.")
+
+
+class ApiKeyCreated(ApiKeyShown):
+    """A new API key, with its secret."""
+
+    key: str = Field(description="Shown now and never again; sent as `Authorization: Bearer cln_...`.")
+
+
+class ApiKeyList(BaseModel):
+    """All API keys of an account, the oldest first."""
+
+    api_keys: list[ApiKeyShown]
+    total: int

@@ -9,19 +9,33 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from colonnade.api.accounts.form import MEDIA_TYPE
+from colonnade.api.accounts.key_operations import CreateApiKey, ListApiKeys, RevokeApiKey
 from colonnade.api.accounts.operations import ChangePassword, GetTokens, Logout, LogoutEverywhere, RefreshTokens
 from colonnade.api.endpoint import Endpoint
 from colonnade.api.endpoint_route import add_route
-from colonnade.schemas.accounts import LogoutBody, PasswordChange, PasswordGrant, RefreshBody, TokenPair
+from colonnade.schemas.accounts import (
+    ApiKeyCreate,
+    ApiKeyCreated,
+    ApiKeyList,
+    LogoutBody,
+    PasswordChange,
+    PasswordGrant,
+    RefreshBody,
+    TokenPair,
+)
 
+_LIMITED = {429: "Too many failed logins"}
 _REFUSED = {401: "The credentials do not hold"}
+_SIGNED_IN = {**_REFUSED, 403: "An API key can't do this"}
+_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
 
 
 def account_router() -> APIRouter:
     """Make the router of `/auth`: it finds the accounts of the application that it answers in."""
     router = APIRouter(prefix="/auth", tags=["auth"], redirect_slashes=False)
-    for endpoint in _endpoints():
-        add_route(router, endpoint, "auth", [], None)
+    for endpoint in (*_endpoints(), *_key_endpoints()):
+        described = [_ID] if "{id}" in endpoint.path else []
+        add_route(router, endpoint, "auth", described, None)
     return router
 
 
@@ -33,7 +47,7 @@ def _endpoints() -> Iterator[Endpoint]:
         "Sign in",
         TokenPair,
         status=200,
-        also=_REFUSED,
+        also=_REFUSED | _LIMITED,
         request_body=_described(MEDIA_TYPE, PasswordGrant, required=True),
     )
     yield Endpoint(
@@ -48,10 +62,24 @@ def _endpoints() -> Iterator[Endpoint]:
         also=_REFUSED,
         request_body=_described("application/json", LogoutBody, required=False),
     )
-    yield Endpoint("POST", "/logout-all", LogoutEverywhere(), "Sign out everywhere", status=204, also=_REFUSED)
+    yield Endpoint("POST", "/logout-all", LogoutEverywhere(), "Sign out everywhere", status=204, also=_SIGNED_IN)
     yield Endpoint(
-        "POST", "/password", ChangePassword(), "Change the password", None, PasswordChange, status=204, also=_REFUSED
+        "POST",
+        "/password",
+        ChangePassword(),
+        "Change the password",
+        None,
+        PasswordChange,
+        status=204,
+        also=_SIGNED_IN | _LIMITED,
     )
+
+
+def _key_endpoints() -> Iterator[Endpoint]:
+    yield Endpoint("POST", "/api-keys", CreateApiKey(), "Make an API key", ApiKeyCreated, ApiKeyCreate, also=_SIGNED_IN)
+    yield Endpoint("GET", "/api-keys", ListApiKeys(), "List the API keys", ApiKeyList, also=_SIGNED_IN)
+    missing = {**_SIGNED_IN, 404: "No such key"}
+    yield Endpoint("DELETE", "/api-keys/{id}", RevokeApiKey(), "Revoke an API key", also=missing)
 
 
 def _described(media: str, schema: type[BaseModel], *, required: bool) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from colonnade.query.values import read_value
 from colonnade.security.keys import derive_key
 from colonnade.security.login_limit import LoginLimit
 from colonnade.security.tokens import AccessTokens
+from colonnade.services.accounts.api_keys import ApiKeys
 from colonnade.services.accounts.attempts import Attempts
 from colonnade.services.accounts.authentication import Authentication
 from colonnade.services.accounts.blueprint import AccountBlueprint
@@ -25,12 +26,14 @@ class AccountServices:
         sessions: continues and ends logins.
         sign_in: begins them.
         passwords: changes passwords.
+        api_keys: makes and revokes what machines sign in with.
     """
 
     authentication: Authentication
     sessions: Sessions
     sign_in: SignIn
     passwords: Passwords
+    api_keys: ApiKeys
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,4 +64,10 @@ def account_services(accounts: AccountBlueprint, settings: AccountSettings) -> A
     sessions = Sessions(accounts, tokens)
     attempts = Attempts(accounts.tables.failures, settings.login_limit, derive_key(secret, b"login failures"))
     sign_in = SignIn(accounts, sessions, attempts)
-    return AccountServices(Authentication(accounts, tokens), sessions, sign_in, Passwords(accounts, sessions, attempts))
+    return AccountServices(
+        Authentication(accounts, tokens),
+        sessions,
+        sign_in,
+        Passwords(accounts, sessions, attempts),
+        ApiKeys(accounts),
+    )
