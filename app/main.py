@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from app.api import TAGS, VERSIONS
 from app.core.config import settings
 from app.core.database import database
+from app.core.mail import mail
 from app.core.security import accounts
 from colonnade import Database, Settings, create_app
 
@@ -31,6 +32,7 @@ def build(settings: Settings, database: Database) -> FastAPI:
         settings=settings,
         database=database,
         accounts=accounts,
+        jobs=[mail.job],
         title="Colonnade reference application",
         summary="Users and their posts, products and orders.",
         description=DESCRIPTION,

@@ -1,1 +1,1 @@
-"""What the whole application shares: settings, database, password hashing."""
+"""What the whole application shares: settings, database, accounts, mail."""

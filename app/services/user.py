@@ -1,13 +1,22 @@
-"""The rules of users: a password is hashed before the transaction opens, off the event loop."""
+"""The rules of users: a password is hashed before the transaction opens, and who is new is welcomed by mail."""
 
-from colonnade import Change, Service, hash_password
+from collections.abc import Iterator
+
+from app.core.mail import mail
+from colonnade import Change, JobRequest, Service, hash_password
 
 
 class UserService(Service):
-    """Turns a new user's password into its hash."""
+    """Turns a new user's password into its hash, and sends a welcome."""
 
     async def prepare(self, change: Change) -> None:
         """Replace the password by its hash; nothing later sees the password."""
         if "password" in change.values:
             password = change.values.pop("password")
             change.values["hashed_password"] = await hash_password(password.get_secret_value())
+
+    def jobs(self, change: Change) -> Iterator[JobRequest]:
+        """Welcome a new user; the mail is asked for in the transaction that stores the account, so no crash loses it."""
+        if change.action == "create":
+            name = change.values.get("full_name") or change.values["username"]
+            yield mail.request("welcome", to=change.values["email"], name=name)

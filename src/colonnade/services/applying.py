@@ -17,6 +17,7 @@ from colonnade.query.request import WHOLE, View
 from colonnade.query.writes import insert_row
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.family import delete_below, refuse_if_needed, restore_below
+from colonnade.services.followups import Followups
 from colonnade.services.hooks import Change
 from colonnade.services.reading import Reader
 from colonnade.services.references import hold_parents
@@ -42,6 +43,7 @@ class Applier:
 
     def __init__(self, blueprint: Blueprint, reader: Reader, check: Callable[[Mapping[str, object]], None]) -> None:
         self._service = blueprint.service
+        self._followups = Followups(blueprint)
         self._facts = blueprint.facts
         self._reader = reader
         self._check = check
@@ -63,6 +65,8 @@ class Applier:
             case _:
                 await self._update(attempt)
         await unit.session.flush()
+        if self._followups.are_needed:
+            await self._followups.store(unit.session, attempt)
         return attempt
 
     async def _create(self, attempt: Change) -> None:

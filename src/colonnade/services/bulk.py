@@ -124,6 +124,8 @@ class BulkWriter:
         action = items[0].action
         if not self.writer.is_planned(action) or any(item.action != action for item in items):
             return None
+        if self.writer.followups.are_needed:
+            return None  # each row's jobs are asked for by themselves
         if action == "create":
             return self._create_all
         if action == "delete":

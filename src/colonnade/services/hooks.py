@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from colonnade.jobs.request import JobRequest
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 
 Action = Literal["create", "update", "replace", "delete", "restore"]
@@ -49,7 +50,7 @@ class Change:
 class Service:
     """The rules of one resource: subclass it, override what is needed, and hand it to `Resource`.
 
-    Order: `prepare`, then the transaction opens, `before_<action>`, the statement, `after_<action>`, commit,
+    Order: `prepare`, then the transaction opens, `before_<action>`, the statement, `after_<action>`, `jobs`, commit,
     `after_commit`, response. A hook that raises rolls everything back; raise `RuleError` (422) or `ConflictError` (409)
     to tell the client why. A resource whose service overrides none of the four inside the transaction is written by one
     planned statement, several times as fast.
@@ -81,6 +82,14 @@ class Service:
 
     async def after_restore(self, change: Change) -> None:
         """Inside the transaction, once it is back; `change.row` is the row as it became."""
+
+    def jobs(self, change: Change) -> Iterable[JobRequest]:
+        """Ask for the jobs that follow from a change, by `some_job.request(...)`: they are stored in its transaction.
+
+        Called when the change is made, once more for each try of its transaction; `change.id` is known. No hook inside the
+        transaction is needed for it, and a change without one is still made by its planned statement.
+        """
+        return ()
 
     async def after_commit(self, change: Change) -> None:
         """Once the commit stands and before the response; it can't undo anything, and a crash just before loses it."""

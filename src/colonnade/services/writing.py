@@ -7,6 +7,7 @@ one planned statement (two on MariaDB). Otherwise a unit of work opens a session
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -31,6 +32,7 @@ from colonnade.services.applying import Applier, view_of
 from colonnade.services.blueprint import Blueprint, PlanCache
 from colonnade.services.document import Document
 from colonnade.services.family import children_of
+from colonnade.services.followups import Followups
 from colonnade.services.hooks import Action, Change
 from colonnade.services.reading import Reader
 from colonnade.services.references import located
@@ -64,6 +66,7 @@ class Writer:
         projection = reader.whole.projection
         # RETURNING gives the columns of one table.
         self._shown_whole = projection is not None and not projection.nested
+        self.followups = Followups(blueprint)
         self._applier = Applier(blueprint, reader, self.check)
         self.selection = select_for(self._facts, projection or Projection((), (), ()))
 
@@ -258,10 +261,25 @@ class Writer:
 
     async def _commit(self, database: Database, kind: Kind, change: Change) -> list[Outcome]:
         """Commit the plan of a change: here it becomes durable."""
+        statements = self._bound(database, kind, change)
         try:
-            return await database.commit(self._bound(database, kind, change))
+            if not self.followups.are_needed:
+                return await database.commit(statements)
+            return await database.retry(lambda: self._commit_with_followups(database, statements, change))
         except ForeignKeyError as error:
             raise await self.located(database, error, change.action, change.values) from error
+
+    async def _commit_with_followups(
+        self, database: Database, statements: list[Statement], change: Change
+    ) -> list[Outcome]:
+        """Commit the plan of a change together with the jobs that follow from it, if it changes anything."""
+        async with database.unit_of_work() as unit:
+            outcomes = [await unit.run(statement) for statement in statements]
+            if outcomes[0].affected:
+                id = self._returned(database, outcomes[-1].rows[0]) if change.action == "create" else change.id
+                await self.followups.store(unit.session, replace(change, id=id))
+            await unit.commit()
+        return outcomes
 
     def planned(self, database: Database, change: Change) -> list[Statement]:
         """Give the statements of a prepared change that goes the compiled way, for a transaction of the caller's.
