@@ -12,6 +12,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from colonnade import Database, ExactDecimal, IntegerId, Listing, Resource, Routes, Settings, create_app
@@ -49,12 +50,14 @@ rooms = Resource(Room, routes=Routes(parts={"lamps": (lamps, "room_id")}))
 
 
 @asynccontextmanager
-async def observed(url: str = "sqlite://", **settings: Any) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+async def observed(
+    url: str = "sqlite://", telemetry: TelemetryConfig | None = None, **settings: Any
+) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """Start the application with its tables, and give it with a client at its root."""
     given = {"env": "production", "database_url": url, "secret_key": KEY, "rate_limit": "off", **settings}
     chosen = Settings(_env_file=None, **given)
     database = Database.from_settings(chosen, Fixtures.metadata)
-    app = create_app([lamps, rooms], settings=chosen, database=database)
+    app = create_app([lamps, rooms], settings=chosen, database=database, telemetry=telemetry)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     client = httpx.AsyncClient(transport=transport, base_url="http://lamps.test")
     async with app.router.lifespan_context(app), client:

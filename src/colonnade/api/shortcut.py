@@ -35,7 +35,8 @@ class Shortcut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look the path up; `/users/7` under `/users/{id}` (ASGI)."""
-        if scope["type"] == "http" and not scope.get("root_path"):
+        # FastAPI's router tells its telemetry of the route, and nobody else can.
+        if scope["type"] == "http" and not scope.get("root_path") and "fastapi.telemetry" not in scope:
             app = scope["app"]
             route = self._find(scope, app)
             runtime: Runtime = app.state.colonnade
