@@ -98,7 +98,8 @@ def create_app(
     answer_with_problems(app)
     runtime = runtime_of(app)
     runtime.limits, runtime.figures = limits, observation.figures
-    runtime.jobs, runtime.runs_jobs = tuple(by_name(jobs).values()), settings.jobs
+    letters = [] if runtime.accounts is None or runtime.accounts.letters is None else [runtime.accounts.letters.job]
+    runtime.jobs, runtime.runs_jobs = tuple(by_name([*jobs, *letters]).values()), settings.jobs
     return app
 
 

@@ -55,6 +55,19 @@ def check_origin(origin: str) -> str:
     return origin.lower()
 
 
+def check_public_url(url: str) -> str:
+    """Check the address at which people find an application: scheme, host, perhaps a port and a path; no slash at its end.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = urlsplit(url)
+    bare = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or url != bare:
+        raise ValueError(f"{url!r} is no address; write e.g. https://shop.example.org")
+    return url.rstrip("/")
+
+
 def check_prefix(prefix: str) -> str:
     """Check the path that every resource stands under: empty, or segments each begun by a slash.
 

@@ -33,6 +33,7 @@ from colonnade.core.setting_values import (
     check_address,
     check_origin,
     check_prefix,
+    check_public_url,
     check_rate,
     check_sender,
     lowered,
@@ -143,6 +144,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=256)
+    public_url: Annotated[str, AfterValidator(check_public_url)] = Field(
+        default_factory=lambda settings: f"http://127.0.0.1:{settings.get('port', 8000)}"
+    )
     api_prefix: Annotated[str, AfterValidator(check_prefix)] = "/api"
     allowed_origins: CommaList = ()
     allowed_hosts: CommaList = ()

@@ -57,6 +57,17 @@ class Mail:
         self._templates.check(template)
         return self.job.request(template, to, values)
 
+    async def send(self, run: JobRun, template: str, /, *, to: str, **values: Any) -> None:
+        """Send a mail at once, as the work of another job: for values that no job's row shall have.
+
+        Args:
+            run: of that job; its id is the message's, so that a second attempt sends the same message.
+            template: its name.
+            to: one address.
+            **values: what the template shows.
+        """
+        await self._deliver(run, template, to, values)
+
     async def _deliver(self, run: JobRun, template: str, to: str, values: dict[str, Any]) -> None:
         try:
             address = recipient(to)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+from colonnade.schemas.derive import Email
+
 
 def _require_letter_and_digit(password: SecretStr) -> SecretStr:
     text = password.get_secret_value()
@@ -70,6 +72,24 @@ class PasswordChange(_Body):
     """The password as it is, and as it shall be."""
 
     current_password: _Password
+    new_password: NewPassword
+
+
+class EmailBody(_Body):
+    """The address of an account."""
+
+    email: Annotated[Email, Field(max_length=254, examples=["ada@example.com"])]
+
+
+class LinkBody(_Body):
+    """What a mailed link carries."""
+
+    token: _Token
+
+
+class ResetBody(LinkBody):
+    """What a mailed link carries, and the password that shall be."""
+
     new_password: NewPassword
 
 

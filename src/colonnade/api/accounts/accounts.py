@@ -11,9 +11,11 @@ from starlette.types import Scope
 from colonnade.api.accounts.bearer import bearer_token
 from colonnade.api.accounts.routes import account_router
 from colonnade.api.route import Runtime
+from colonnade.core.errors import DeclarationError
 from colonnade.core.settings import Settings
 from colonnade.database.database import Database
 from colonnade.limits.rate import read_rate
+from colonnade.mail.mail import Mail
 from colonnade.policy.principal import ANONYMOUS, Principal
 from colonnade.security.login_limit import LoginLimit
 from colonnade.services.accounts.administrator import make_administrator
@@ -29,6 +31,9 @@ class Accounts:
         login: fields by which a person names an account at its login.
         email: the field of its e-mail address; None where it has none.
         issuer: who issues the tokens; another application's tokens do not hold here, even where the key is the same.
+        mail: sends links to verify an address and to reset a password, by its templates `verify-email` and
+            `reset-password`, which are given `link` and `token`; without it there are no routes for either.
+        public_url: what the links begin with, where an application's pages are: `/verify-email` and `/reset-password`.
 
     Raises:
         DeclarationError: a field is no text column, or the mixin is missing.
@@ -41,10 +46,14 @@ class Accounts:
         login: Sequence[str] = ("email",),
         email: str | None = "email",
         issuer: str = "colonnade",
+        mail: Mail | None = None,
+        public_url: str = "",
     ) -> None:
         self.blueprint = read_accounts(model, tuple(login), email)
-        self.issuer = issuer
-        self.router = account_router()
+        if mail is not None and (email is None or not public_url):
+            raise DeclarationError("mail wants the field of the address, and the public_url that links begin with")
+        self.issuer, self.mail, self.public_url = issuer, mail, public_url
+        self.router = account_router(mails=mail is not None)
 
     def attach(self, runtime: Runtime, secret: bytes, login_limit: str | None) -> None:
         """Have an application's routes know who calls; `create_app` and `install` do so.
@@ -56,7 +65,11 @@ class Accounts:
         """
         limit = None if login_limit is None else read_rate(login_limit)
         settings = AccountSettings(
-            secret, self.issuer, limit and LoginLimit(limit.requests, timedelta(seconds=limit.seconds))
+            secret,
+            self.issuer,
+            limit and LoginLimit(limit.requests, timedelta(seconds=limit.seconds)),
+            self.mail,
+            self.public_url,
         )
         runtime.accounts = account_services(self.blueprint, settings)
         runtime.authenticate = _Authenticate(runtime.accounts)

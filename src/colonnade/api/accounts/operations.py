@@ -27,7 +27,7 @@ from colonnade.services.accounts.signing_in import Credentials
 
 Body = TypeVar("Body", bound=BaseModel)
 
-_DONE = Reply(204, (NOT_STORED,))
+DONE = Reply(204, (NOT_STORED,))
 
 
 def services_of(call: Call) -> AccountServices:
@@ -109,7 +109,7 @@ class Logout:
         token = required_token(call.scope) if refresh is None else bearer_token(call.scope)
         session = None if token is None else services.authentication.claims_of(token).session
         await services.sessions.end(call.database, session, refresh)
-        return _DONE
+        return DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class LogoutEverywhere:
         refuse_parameters(call.scope["query_string"])
         principal = await signed_in(call)
         await services_of(call).sessions.end_all(call.database, principal.id)
-        return _DONE
+        return DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class ChangePassword:
         body = await read_json(call, PasswordChange)
         current, new = body.current_password.get_secret_value(), body.new_password.get_secret_value()
         await services_of(call).passwords.change(call.database, principal.id, current, new)
-        return _DONE
+        return DONE
 
 
 def _text(secret: SecretStr | None) -> str | None:

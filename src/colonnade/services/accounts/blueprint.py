@@ -16,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 from colonnade.core.errors import DeclarationError
 from colonnade.models.accounts import AccountTables, account_tables
 from colonnade.models.facts import Kind, TableFacts, read_facts
+from colonnade.query.values import read_value
 
 
 class Account(NamedTuple):
@@ -51,6 +52,14 @@ class AccountBlueprint:
     def column(self, key: str) -> sa.Column[Any]:
         """Give a column of the accounts' table by its attribute."""
         return self.facts.columns[key].column
+
+    def read_id(self, text: str) -> object:
+        """Read an account's id of its text.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return read_value(self.facts.identity, text)
 
     async def find(self, session: AsyncSession, *conditions: sa.ColumnElement[bool]) -> Account | None:
         """Read one account that is not deleted; one statement."""

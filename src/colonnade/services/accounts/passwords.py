@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from colonnade.core.errors import Fault, RuleError, UnauthenticatedError
 from colonnade.database.database import Database
 from colonnade.security.passwords import check_password, hash_password
@@ -48,20 +50,32 @@ class Passwords:
             await self._attempts.count(database, attempt)
             fault = Fault("wrong_password", "This is not the account's password.", pointer="/current_password")
             raise RuleError("The current password is another one.", faults=[fault])
-        await self.set(database, account, new)
+        if not await self.set(database, account, new):
+            raise _gone()
 
-    async def set(self, database: Database, account: Account, new: str) -> None:
-        """Give an account a password, unless it was changed since it was read, and end its sessions."""
+    async def set(self, database: Database, account: Account, new: str, **values: Any) -> bool:
+        """Give an account a password, and end its sessions.
+
+        Args:
+            database: of the accounts.
+            account: as it was read.
+            new: its password.
+            **values: other columns, by attribute.
+
+        Returns:
+            Whether it was still as it was read; nothing is changed otherwise.
+        """
         hashed = await hash_password(new)
 
-        async def once() -> None:
+        async def once() -> bool:
             async with database.unit_of_work() as unit:
-                if not await self._accounts.change(unit.session, account, hashed_password=hashed):
-                    raise _gone()
+                if not await self._accounts.change(unit.session, account, hashed_password=hashed, **values):
+                    return False
                 await self._sessions.end_all_in(unit.session, account.id)
                 await unit.commit()
+            return True
 
-        await database.retry(once)
+        return await database.retry(once)
 
 
 def _gone() -> UnauthenticatedError:

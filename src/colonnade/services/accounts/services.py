@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from colonnade.query.values import read_value
+from colonnade.mail.mail import Mail
 from colonnade.security.keys import derive_key
 from colonnade.security.login_limit import LoginLimit
+from colonnade.security.mailed_links import MailedLinks
 from colonnade.security.tokens import AccessTokens
 from colonnade.services.accounts.api_keys import ApiKeys
 from colonnade.services.accounts.attempts import Attempts
 from colonnade.services.accounts.authentication import Authentication
 from colonnade.services.accounts.blueprint import AccountBlueprint
+from colonnade.services.accounts.letters import Letters
 from colonnade.services.accounts.passwords import Passwords
 from colonnade.services.accounts.sessions import Sessions
 from colonnade.services.accounts.signing_in import SignIn
@@ -27,6 +29,7 @@ class AccountServices:
         sign_in: begins them.
         passwords: changes passwords.
         api_keys: makes and revokes what machines sign in with.
+        letters: sends links; None where there is no mail.
     """
 
     authentication: Authentication
@@ -34,6 +37,7 @@ class AccountServices:
     sign_in: SignIn
     passwords: Passwords
     api_keys: ApiKeys
+    letters: Letters | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,11 +48,15 @@ class AccountSettings:
         secret: its `SECRET_KEY`; what signs tokens is derived from it.
         issuer: who issues the tokens, and to whom they speak.
         login_limit: of failed logins of one account; None for none.
+        mail: sends links; None where there is none.
+        public_url: what links begin with.
     """
 
     secret: bytes
     issuer: str
     login_limit: LoginLimit | None
+    mail: Mail | None
+    public_url: str
 
 
 def account_services(accounts: AccountBlueprint, settings: AccountSettings) -> AccountServices:
@@ -59,15 +67,13 @@ def account_services(accounts: AccountBlueprint, settings: AccountSettings) -> A
         settings: of the application.
     """
     secret = settings.secret
-    identity = accounts.facts.identity
-    tokens = AccessTokens(derive_key(secret, b"access token"), settings.issuer, lambda text: read_value(identity, text))
+    tokens = AccessTokens(derive_key(secret, b"access token"), settings.issuer, accounts.read_id)
     sessions = Sessions(accounts, tokens)
     attempts = Attempts(accounts.tables.failures, settings.login_limit, derive_key(secret, b"login failures"))
     sign_in = SignIn(accounts, sessions, attempts)
-    return AccountServices(
-        Authentication(accounts, tokens),
-        sessions,
-        sign_in,
-        Passwords(accounts, sessions, attempts),
-        ApiKeys(accounts),
-    )
+    passwords, letters = Passwords(accounts, sessions, attempts), None
+    if settings.mail is not None:
+        links = MailedLinks(derive_key(secret, b"mailed link"))
+        letters = Letters(accounts, passwords, links, settings.mail, settings.public_url)
+    authentication = Authentication(accounts, tokens)
+    return AccountServices(authentication, sessions, sign_in, passwords, ApiKeys(accounts), letters)
