@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     )
     from colonnade.models.rate_limits import rate_limits
     from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
+    from colonnade.policy.audience import anyone, role, signed_in
+    from colonnade.policy.grant import allow
+    from colonnade.policy.policy import Policy
     from colonnade.policy.principal import ANONYMOUS, Principal
     from colonnade.schemas.accounts import NewPassword
     from colonnade.schemas.derive import Email, ExactNumber
@@ -87,6 +90,9 @@ _ROOMS = {
     "unique_among_alive when_parent_deleted",
     "colonnade.models.rate_limits": "rate_limits",
     "colonnade.models.types": "BigId ExactDecimal JsonDocument UTCDateTime value_enum",
+    "colonnade.policy.audience": "anyone role signed_in",
+    "colonnade.policy.grant": "allow",
+    "colonnade.policy.policy": "Policy",
     "colonnade.policy.principal": "ANONYMOUS Principal",
     "colonnade.schemas.accounts": "NewPassword",
     "colonnade.schemas.derive": "Email ExactNumber",
@@ -120,6 +126,7 @@ __all__ = [
     "Mail",
     "NewPassword",
     "NotFoundError",
+    "Policy",
     "PoolSettings",
     "Principal",
     "ProblemError",
@@ -139,7 +146,9 @@ __all__ = [
     "Versioned",
     "Worker",
     "account_tables",
+    "allow",
     "answer_with_problems",
+    "anyone",
     "create_app",
     "full_text",
     "get_database",
@@ -153,9 +162,11 @@ __all__ = [
     "job_table",
     "load_settings",
     "rate_limits",
+    "role",
     "run_migrations",
     "session_state",
     "settings_or_exit",
+    "signed_in",
     "unique_among_alive",
     "utc_now",
     "value_enum",

@@ -26,6 +26,7 @@ def batch_router(keys: IdempotencyKeys | None = None) -> APIRouter:
         BatchResults,
         BatchBody,
         status=200,
+        is_governed=True,
         also={
             404: "No such row, for one of the operations",
             412: "A row is not as an operation's `If-Match` demands",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -75,23 +75,31 @@ def _is_json(declared: bytes, taken: Sequence[bytes]) -> bool:
     return media.strip().lower() in taken and (charset is None or charset[1].lower() == b"utf-8")
 
 
-def parse_body(schema: type[BaseModel], body: bytes) -> BaseModel:
+def parse_body(schema: type[BaseModel], body: bytes, allowed: Collection[str] | None = None) -> BaseModel:
     """Read a body by a schema.
+
+    Args:
+        schema: of the body.
+        body: as it came.
+        allowed: the fields that its sender may send, as far as that is confined; any other is unknown to it.
 
     Raises:
         MalformedBodyError: CLN101.
         InvalidBodyError: CLN201, every field that does not fit, unknown ones included.
     """
-    return validate_item(schema, parse_json(body))
+    return validate_item(schema, parse_json(body), allowed=allowed)
 
 
-def validate_item(schema: type[BaseModel], value: object, at: str = "") -> BaseModel:
+def validate_item(
+    schema: type[BaseModel], value: object, at: str = "", allowed: Collection[str] | None = None
+) -> BaseModel:
     """Read a parsed value by a schema.
 
     Args:
         schema: of the value.
         value: as `parse_json` gives it.
         at: JSON Pointer of the value's own place in the body.
+        allowed: as for `parse_body`.
 
     Raises:
         InvalidBodyError: CLN201.
@@ -103,8 +111,9 @@ def validate_item(schema: type[BaseModel], value: object, at: str = "") -> BaseM
         )
     extra = schema.model_config.get("extra", "ignore")
     # Pydantic itself says which fields it forbids, but makes eighty thousand errors of as many fields before we see one.
-    if extra == "ignore" or (extra == "forbid" and len(value) > len(schema.model_fields) + MAX_FAULTS):
-        _refuse_unknown(schema, value, at)
+    too_many = extra == "forbid" and len(value) > len(schema.model_fields) + MAX_FAULTS
+    if extra == "ignore" or too_many or allowed is not None:
+        _refuse_unknown(schema, value, at, allowed)
     try:
         return schema.model_validate(value)
     except ValidationError as error:
@@ -126,9 +135,15 @@ def _list_of(schema: type[BaseModel]) -> TypeAdapter[list[BaseModel]]:
     return TypeAdapter(list[schema])  # type: ignore[valid-type]  # a class known at run time
 
 
-def _refuse_unknown(schema: type[BaseModel], value: dict[str, Any], at: str) -> None:
-    """A user's own schema may ignore what it does not know; a client would believe that it was stored."""
-    known = {name for key, field in schema.model_fields.items() for name in (key, field.alias) if name}
+def _refuse_unknown(
+    schema: type[BaseModel], value: dict[str, Any], at: str, allowed: Collection[str] | None = None
+) -> None:
+    """A user's own schema may ignore what it does not know; a client would believe that it was stored.
+
+    One text for a field that there is not, and for one that is not the sender's to send.
+    """
+    fields = {key: field for key, field in schema.model_fields.items() if allowed is None or key in allowed}
+    known = {name for key, field in fields.items() for name in (key, field.alias) if name}
     if unknown := [key for key in value if key not in known]:
         faults = [
             Fault("extra_forbidden", "There is no such field.", pointer=f"{at}/{escape_pointer(key)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,10 +17,13 @@ from colonnade.api.reply import Reply
 from colonnade.core.errors import Fault, InvalidBodyError, InvalidParameterError, ProblemError
 from colonnade.core.json import dump_json, parse_json
 from colonnade.models.facts import ColumnFacts, Kind
+from colonnade.policy.access import Permit
+from colonnade.policy.principal import Principal
 from colonnade.query.bulk_filter import read_filter
 from colonnade.query.parse import ListRules, parse_query, read_id
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 from colonnade.query.refusals import refuse_parameter, refuse_unknown
+from colonnade.query.request import ReadRequest
 from colonnade.schemas.bulk import CHANGE_FORMS, DELETE_FORMS, BulkBody, Forms
 from colonnade.services.bulk import BulkWriter, Done, Item
 from colonnade.services.bulk_targets import FilteredWriter
@@ -38,25 +42,29 @@ class BulkCreate:
     bulk: BulkWriter
     body: type[BulkBody]
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `create`."""
+        return self.bulk.reader.gate.permit("create", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Store all items, or none: 201 with the rows in their order. With `atomic=false`: 207, each by itself."""
+        permit, schema = self.permit(call.principal), self.bulk.writer.blueprint.create
         body, atomic = await _read(call, self.body)
+        allowed, values = permit.access.fields, body.items  # type: ignore[attr-defined]  # of the schema
+
+        def made(index: int, parsed: BaseModel) -> Item:
+            needed = permit if allowed is None else permit.sending(parsed.model_fields_set)
+            return Item("create", f"/items/{index}", all_values(parsed), permit=needed)
 
         def item(index: int, value: object) -> Item:
-            return Item("create", f"/items/{index}", all_values(self._validated(index, value)))
+            return made(index, validate_item(schema, value, f"/items/{index}", allowed))
 
         if not atomic:
-            return await _singly(call, self.bulk, body.items, item)  # type: ignore[attr-defined]  # of the schema
-        parsed = validate_items(self.bulk.writer.blueprint.create, body.items)  # type: ignore[attr-defined]
-        if parsed is None:
-            items = _all_items(body.items, item)  # type: ignore[attr-defined]
-        else:
-            items = [Item("create", f"/items/{index}", all_values(one)) for index, one in enumerate(parsed)]
+            return await _singly(call, self.bulk, values, item)
+        parsed = validate_items(schema, values) if allowed is None else None
+        items = _all_items(values, item) if parsed is None else [made(index, one) for index, one in enumerate(parsed)]
         shown = await self.bulk.together(call.database, items)
         return Reply(201, (), dump_json({self.bulk.writer.blueprint.plural: shown}))
-
-    def _validated(self, index: int, value: object) -> BaseModel:
-        return validate_item(self.bulk.writer.blueprint.create, value, f"/items/{index}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,43 +76,51 @@ class BulkUpdate:
     rules: ListRules
     body: type[BulkBody]
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `update`."""
+        return self.bulk.reader.gate.permit("update", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Change all that is named, or nothing: 200 with the rows in the order of ids or items.
 
         Three forms: `ids` and `set`; `items`, each with its id and, where it must still have one, its version; `filter`
         with `max_affected` and `set` (409 when it finds more). With `atomic=false`: 207, each by itself.
         """
+        permit = self.permit(call.principal)
         body, atomic = await _read(call, self.body)
         form = _form(body, CHANGE_FORMS)
         plural = self.bulk.writer.blueprint.plural
         if form == "filter":
             _require_atomic(atomic)
-            affected, shown = await self._by_filter(call, body)
+            affected, shown = await self._by_filter(call, body, permit)
             return Reply(200, (), dump_json({"affected": affected, plural: shown}))
-        values, item = (body.items, self._item) if form == "items" else (body.ids, self._of_id(body))  # type: ignore[attr-defined]
+        reads = partial(self._item, permit) if form == "items" else self._of_id(body, permit)
+        values, item = getattr(body, form), reads
         if not atomic:
             return await _singly(call, self.bulk, values, item)
         items = _distinct(_all_items(values, item))
         shown = await self.bulk.together(call.database, items)
         return Reply(200, (), dump_json({"affected": len(shown), plural: shown}))
 
-    async def _by_filter(self, call: Call, body: Any) -> tuple[int, list[dict[str, Any]]]:
-        values = self._set(body)
-        request = read_filter(body.filter, self.rules, body.max_affected + 1)
+    async def _by_filter(self, call: Call, body: Any, permit: Permit) -> tuple[int, list[dict[str, Any]]]:
+        values = self._set(body, permit)
+        permit = permit.sending(values.keys())
+        request = _filtered(call, self.bulk, self.rules, body, permit)
         return await self.filtered.change(
-            call.database, request, body.max_affected, lambda id: Item("update", "/set", values, id)
+            call.database, request, body.max_affected, lambda id: Item("update", "/set", values, id, permit=permit)
         )
 
-    def _of_id(self, body: Any) -> Read:
-        values = self._set(body)
+    def _of_id(self, body: Any, permit: Permit) -> Read:
+        values = self._set(body, permit)
+        permit = permit.sending(values.keys())
         return lambda index, id: Item(
-            "update", f"/ids/{index}", values, _id(self.bulk.facts.identity, id, f"/ids/{index}")
+            "update", f"/ids/{index}", values, _id(self.bulk.facts.identity, id, f"/ids/{index}"), permit=permit
         )
 
-    def _set(self, body: Any) -> dict[str, Any]:
-        return sent_values(validate_item(self.bulk.writer.blueprint.update, body.set, "/set"))
+    def _set(self, body: Any, permit: Permit) -> dict[str, Any]:
+        return sent_values(validate_item(self.bulk.writer.blueprint.update, body.set, "/set", permit.access.fields))
 
-    def _item(self, index: int, value: Any) -> Item:
+    def _item(self, permit: Permit, index: int, value: Any) -> Item:
         at, identity, version = f"/items/{index}", self.bulk.facts.identity, self.bulk.facts.version
         rest = dict(value) if isinstance(value, dict) else {}
         if identity.key not in rest:
@@ -113,9 +129,9 @@ class BulkUpdate:
         expected = None if version is None else rest.pop(version.key, None)
         if expected is not None and (isinstance(expected, bool) or not isinstance(expected, int)):
             raise _refused("whole_number_expected", "A whole number.", f"{at}/version")
-        values = sent_values(validate_item(self.bulk.writer.blueprint.update, rest, at))
+        values = sent_values(validate_item(self.bulk.writer.blueprint.update, rest, at, permit.access.fields))
         demanded = UNCONDITIONAL if expected is None else Precondition(version=expected)
-        return Item("update", at, values, id, demanded)
+        return Item("update", at, values, id, demanded, permit.sending(values.keys()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,26 +143,31 @@ class BulkDelete:
     rules: ListRules
     body: type[BulkBody]
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `delete`."""
+        return self.bulk.reader.gate.permit("delete", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Delete all rows that `ids` names, or that `filter` finds (at most `max_affected`): 200 with their number."""
+        permit = self.permit(call.principal)
         body, atomic = await _read(call, self.body)
         values: Any = body
         if _form(body, DELETE_FORMS) == "filter":
             _require_atomic(atomic)
-            request = read_filter(values.filter, self.rules, values.max_affected + 1)
+            request = _filtered(call, self.bulk, self.rules, values, permit)
             affected, _ = await self.filtered.change(
-                call.database, request, values.max_affected, lambda id: Item("delete", "/filter", {}, id)
+                call.database, request, values.max_affected, lambda id: Item("delete", "/filter", {}, id, permit=permit)
             )
             return Reply(200, (), dump_json({"affected": affected}))
         if not atomic:
-            return await _singly(call, self.bulk, values.ids, self._item)
-        items = _distinct(_all_items(values.ids, self._item))
+            return await _singly(call, self.bulk, values.ids, partial(self._item, permit))
+        items = _distinct(_all_items(values.ids, partial(self._item, permit)))
         await self.bulk.together(call.database, items)
         return Reply(200, (), dump_json({"affected": len(items)}))
 
-    def _item(self, index: int, id: object) -> Item:
+    def _item(self, permit: Permit, index: int, id: object) -> Item:
         at = f"/ids/{index}"
-        return Item("delete", at, {}, _id(self.bulk.facts.identity, id, at))
+        return Item("delete", at, {}, _id(self.bulk.facts.identity, id, at), permit=permit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +177,14 @@ class BulkUpsert:
     upserter: Upserter
     body: type[BulkBody]
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `create`; what is there already is changed with `update`, which is asked for, too."""
+        return self.upserter.bulk.reader.gate.permit("create", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Change the rows that have an item's key by what it sends, create the others: 200 with the rows in its order."""
+        permit = self.permit(call.principal)
+        changing = self.upserter.bulk.reader.gate.permit("update", call.principal)
         body, atomic = await _read(call, self.body)
         _require_atomic(atomic)
         blueprint = self.upserter.bulk.writer.blueprint
@@ -165,13 +192,22 @@ class BulkUpsert:
         sent: list[set[str]] = []
 
         def item(index: int, value: object) -> Item:
-            parsed = validate_item(blueprint.create, value, f"/items/{index}")
+            parsed = validate_item(blueprint.create, value, f"/items/{index}", permit.access.fields)
             sent.append(parsed.model_fields_set)
-            return Item("create", f"/items/{index}", all_values(parsed))
+            making = permit.sending(parsed.model_fields_set)
+            return Item("create", f"/items/{index}", all_values(parsed), permit=making)
 
         items = _all_items(body.items, item)  # type: ignore[attr-defined]  # of the schema
-        shown = await self.upserter.upsert(call.database, items, sent)
+        shown = await self.upserter.upsert(call.database, items, sent, changing)
         return Reply(200, (), dump_json({"affected": len(shown), blueprint.plural: shown}))
+
+
+def _filtered(call: Call, bulk: BulkWriter, rules: ListRules, body: Any, permit: Permit) -> ReadRequest:
+    """Read a filter: it may ask for what its sender sees, and finds what its sender may change."""
+    sight = bulk.reader.gate.permit("read", call.principal).sight
+    return read_filter(
+        body.filter, rules.of(sight), body.max_affected + 1, None if permit.restricts is None else permit
+    )
 
 
 async def _read(call: Call, schema: type[BulkBody]) -> tuple[BulkBody, bool]:

@@ -22,6 +22,7 @@ class Endpoint:
         also: further refusals, by status.
         partly: what is answered with 207, where a request may be done in parts.
         request_body: of OpenAPI, for a body that the operation reads by itself: a form, or one that may be left out.
+        is_governed: not everybody may.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Endpoint:
     partly: type[BaseModel] | None = None
     also: Mapping[int, str] = field(default_factory=dict)
     request_body: Mapping[str, Any] | None = None
+    is_governed: bool = False
 
     @property
     def success(self) -> int:
@@ -73,6 +75,8 @@ class Endpoint:
 
     def _refusals(self) -> dict[int, str]:
         told = _OF_ALL | (_OF_READS if self.method == "GET" else _OF_WRITES)
+        if self.is_governed:
+            told |= {401: "Sign in first", 403: "Not for this account"}
         if self.reads:
             told |= _OF_BODIES
         if self.is_of_rows:

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from colonnade.api.operations import Call, Operation
+from colonnade.api.operations import Call, Governed, Operation
 from colonnade.api.reply import Reply
 from colonnade.core.errors import Fault, MalformedHeaderError
 from colonnade.database.database import Database
@@ -32,6 +32,8 @@ class Idempotent:
         key = read_key(call.scope)
         if key is None:
             return await self.operation(call)
+        if isinstance(self.operation, Governed):
+            self.operation.permit(call.principal)  # who may no longer do it is not told again what came of it
         body = await call.body()
 
         async def again() -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 from urllib.parse import quote
 
 from pydantic import BaseModel
@@ -17,7 +17,8 @@ from colonnade.api.reply import Reply, document_reply
 from colonnade.core.errors import PreconditionRequiredError, UnauthenticatedError
 from colonnade.core.sealing import Seal
 from colonnade.database.database import Database
-from colonnade.models.facts import TableFacts
+from colonnade.models.facts import Deleted, TableFacts
+from colonnade.policy.access import Permit
 from colonnade.policy.principal import ANONYMOUS, Principal
 from colonnade.query.cursor import open_walk
 from colonnade.query.parse import (
@@ -32,7 +33,6 @@ from colonnade.query.parse import (
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 from colonnade.query.request import WHOLE, Condition, View
 from colonnade.query.values import read_default
-from colonnade.services.applying import GONE
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.reading import Reader
 from colonnade.services.writing import Writer
@@ -59,6 +59,15 @@ class Call(NamedTuple):
         return self.scope["app"].state.colonnade.seal  # type: ignore[no-any-return]
 
 
+@runtime_checkable
+class Governed(Protocol):
+    """An operation that a policy governs."""
+
+    def permit(self, principal: Principal) -> Permit:
+        """Let somebody in who may do this at all, or raise an `AccessError`."""
+        ...
+
+
 class Operation(Protocol):
     """Anything that answers a call."""
 
@@ -76,16 +85,23 @@ class ListRows:
     within: str | None = None
     owner: Reader | None = None
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `read`."""
+        return self.reader.gate.permit("read", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Give one page of the rows that the filters let through, in the order asked for."""
-        request = parse_list(call.scope["query_string"], self.rules)
+        permit = self.permit(call.principal).sight
+        request = parse_list(call.scope["query_string"], self.rules.of(permit), permit)
+        if request.view.deleted != "hide":
+            request = replace(request, view=_with_deleted(self.reader, call, request.view))
         id = None if self.owner is None else read_id(self.owner.facts.identity, call.id)
         if self.within is not None:
             request = request.within(Condition(self.within, "eq", (id,)))
         if request.walk is not None:
             request = open_walk(self.reader.facts, request, call.seal)
         if self.owner is not None:
-            await self.owner.get(call.database, id)
+            await self.owner.get(call.database, id, _view_by(self.owner.gate.permit("read", call.principal).sight))
         page = await self.reader.page(call.database, request)
         return Reply(200, (link_header(call.scope, request, page),), page.body)
 
@@ -97,9 +113,15 @@ class GetRow:
     reader: Reader
     rules: ViewRules
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `read`."""
+        return self.reader.gate.permit("read", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Give one row, with its entity tag."""
-        view = parse_view(call.scope["query_string"], self.rules)
+        view = parse_view(call.scope["query_string"], self.rules, self.permit(call.principal).sight)
+        if view.deleted != "hide":
+            view = _with_deleted(self.reader, call, view)
         id = read_id(self.reader.facts.identity, call.id)
         precondition = read_precondition(call.scope)
         document = await self.reader.get(call.database, id, view)
@@ -131,12 +153,18 @@ class CreateRow:
 
     writer: Writer
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `create`."""
+        return self.writer.reader.gate.permit("create", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Store a new row; the answer says where it stands (`Location`) and shows it as stored (RFC 9110 §9.3.3)."""
+        permit = self.permit(call.principal)
         refuse_parameters(call.scope["query_string"])
         require_json(call.scope)
-        values = all_values(parse_body(self.writer.blueprint.create, await call.body()))
-        created = await self.writer.create(call.database, values)
+        parsed = parse_body(self.writer.blueprint.create, await call.body(), permit.access.fields)
+        permit = permit.sending(parsed.model_fields_set)
+        created = await self.writer.create(call.database, all_values(parsed), permit)
         # A text that is a key may hold anything, a line break too.
         location = f"{quote(call.scope['path'])}/{quote(str(created.id), safe='')}".encode()
         return document_reply(201, created.document, (b"location", location))
@@ -150,14 +178,21 @@ class UpdateRow:
     body: type[BaseModel]
     demands: bool = False
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `update`."""
+        return self.writer.reader.gate.permit("update", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Change the fields that were sent, and no other (JSON merge patch, RFC 7396)."""
+        permit, facts = self.permit(call.principal), self.writer.blueprint.facts
         refuse_parameters(call.scope["query_string"])
-        id = read_id(self.writer.blueprint.facts.identity, call.id)
+        id = read_id(facts.identity, call.id)
         require_json(call.scope)
-        values = sent_values(parse_body(self.body, await call.body()))
-        precondition = await _demanded(self, call, id, values)
-        return document_reply(200, await self.writer.update(call.database, id, values, "update", precondition))
+        values = sent_values(parse_body(self.body, await call.body(), sendable(permit, facts)))
+        precondition = await _demanded(self, call, id, values, permit)
+        permit = permit.sending(values.keys())
+        document = await self.writer.update(call.database, id, values, "update", precondition, permit)
+        return document_reply(200, document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +203,25 @@ class ReplaceRow:
     body: type[BaseModel]
     demands: bool = False
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `update`."""
+        return self.writer.reader.gate.permit("update", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Set every field that can be set, to what was sent or to its default (RFC 9110 §9.3.4)."""
+        permit, blueprint = self.permit(call.principal), self.writer.blueprint
         refuse_parameters(call.scope["query_string"])
-        blueprint = self.writer.blueprint
         id = read_id(blueprint.facts.identity, call.id)
         require_json(call.scope)
-        sent = all_values(parse_body(self.body, await call.body()))
-        precondition = await _demanded(self, call, id, sent)
+        allowed = sendable(permit, blueprint.facts)
+        sent = all_values(parse_body(self.body, await call.body(), allowed))
+        precondition = await _demanded(self, call, id, sent, permit)
         values = {**_defaults(blueprint.facts, blueprint), **sent}
-        return document_reply(200, await self.writer.update(call.database, id, values, "replace", precondition))
+        if allowed is not None:
+            values = {key: value for key, value in values.items() if key in allowed}
+        permit = permit.sending(values.keys())
+        document = await self.writer.update(call.database, id, values, "replace", precondition, permit)
+        return document_reply(200, document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +232,18 @@ class DeleteRow:
     demands: bool = False
     purges: bool = False
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `delete`; for good it is `purge`."""
+        return self.writer.reader.gate.permit("delete", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Remove one row; the second time there is none."""
         permanent = read_switch(call.scope["query_string"], "permanent", allowed=self.purges)
+        gate = self.writer.reader.gate
+        permit = gate.permit("purge", call.principal) if permanent else self.permit(call.principal)
         id = read_id(self.writer.blueprint.facts.identity, call.id)
-        precondition = await _demanded(self, call, id, {})
-        await self.writer.delete(call.database, id, precondition, permanent=permanent)
+        precondition = await _demanded(self, call, id, {}, permit, "include" if permanent else "hide")
+        await self.writer.delete(call.database, id, precondition, permanent=permanent, permit=permit)
         return Reply(204)
 
 
@@ -204,12 +254,32 @@ class RestoreRow:
     writer: Writer
     demands: bool = False
 
+    def permit(self, principal: Principal) -> Permit:
+        """Ask for `restore`."""
+        return self.writer.reader.gate.permit("restore", principal)
+
     async def __call__(self, call: Call) -> Reply:
         """Bring one deleted row back, and what was deleted with it."""
+        permit = self.permit(call.principal)
         refuse_parameters(call.scope["query_string"])
         id = read_id(self.writer.blueprint.facts.identity, call.id)
-        precondition = await _demanded(self, call, id, {}, GONE)
-        return document_reply(200, await self.writer.restore(call.database, id, precondition))
+        precondition = await _demanded(self, call, id, {}, permit, "only")
+        return document_reply(200, await self.writer.restore(call.database, id, precondition, permit))
+
+
+def _view_by(permit: Permit | None, deleted: Deleted = "hide") -> View:
+    return WHOLE if permit is None and deleted == "hide" else View(deleted=deleted, permit=permit)
+
+
+def _with_deleted(reader: Reader, call: Call, view: View) -> View:
+    """Ask for the further permission that rows need which were deleted softly."""
+    return replace(view, permit=reader.gate.permit("read_deleted", call.principal).sight)
+
+
+def sendable(permit: Permit, facts: TableFacts) -> frozenset[str] | None:
+    """Name the fields that a body may have, the version among them; None where it may have any."""
+    fields = permit.access.fields
+    return fields if fields is None or facts.version is None else fields | {facts.version.key}
 
 
 async def _demanded(
@@ -217,7 +287,8 @@ async def _demanded(
     call: Call,
     id: object,
     values: dict[str, Any],
-    view: View = WHOLE,
+    permit: Permit,
+    deleted: Deleted = "hide",
 ) -> Precondition:
     """Read what the client demands of the row, and take the version that it names out of the body's values.
 
@@ -228,7 +299,7 @@ async def _demanded(
     version = operation.writer.blueprint.facts.version
     precondition = read_precondition(call.scope, None if version is None else values.pop(version.key, None))
     if operation.demands and precondition is UNCONDITIONAL:
-        await operation.writer.reader.get(call.database, id, view)
+        await operation.writer.reader.get(call.database, id, _view_by(permit.before, deleted))
         raise PreconditionRequiredError("This resource is changed with a precondition only.")
     return precondition
 

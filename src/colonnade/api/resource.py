@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Union
 
@@ -40,6 +40,7 @@ from colonnade.limits.rate import Rate, read_rate
 from colonnade.models.facts import Kind, TableFacts, read_facts
 from colonnade.models.full_text import full_text_of
 from colonnade.models.idempotency import idempotency_keys
+from colonnade.policy.policy import Policy, govern, policy_of
 from colonnade.query.filters import find_column, list_filters
 from colonnade.query.paging import MAX_PAGE
 from colonnade.query.parse import ListRules, ViewRules
@@ -139,9 +140,11 @@ class Resource:
         listing: filters, sorts and page size of its list.
         service: its rules; see `Service`.
         routes: where it stands, and which operations it has.
+        policy: who may do what with the model's rows, here and wherever else they are shown; see `Policy`. Without one
+            everybody may do everything.
 
     Raises:
-        DeclarationError: a name is no column, or the table is not one that can be served.
+        DeclarationError: a name is no column, the table is not one that can be served, or it has another policy already.
     """
 
     def __init__(
@@ -152,6 +155,7 @@ class Resource:
         listing: Listing | None = None,
         service: Service | None = None,
         routes: Routes | None = None,
+        policy: Policy | None = None,
     ) -> None:
         facts = read_facts(model)
         routes = routes or Routes()
@@ -161,7 +165,8 @@ class Resource:
         plural = routes.plural or self.path.replace("-", "_")
         listing = listing or Listing()
         self.blueprint = Blueprint(plural, facts, create, update, response, service or Service(), listing.includes)
-        check_blueprint(self.blueprint)
+        check_blueprint(self.blueprint, policy)
+        govern(model, policy)
         self.rules = _rules(self.blueprint, listing)
         self.reader = Reader(self.blueprint)
         self.writer = Writer(self.blueprint, self.reader)
@@ -176,6 +181,11 @@ class Resource:
         )
         for endpoint in self._endpoints(routes):
             self._add(endpoint)
+
+    @property
+    def policy(self) -> Policy | None:
+        """Who may do what with its rows."""
+        return policy_of(self.blueprint.facts.model)
 
     @cached_property
     def row_schema(self) -> Any:
@@ -223,9 +233,13 @@ class Resource:
             yield Endpoint("POST", "/{id}/restore", RestoreRow(writer, demands), f"Restore {name}", shown, status=200)
         for path, (part, key) in routes.parts.items():
             rows = ListRows(part.reader, part.rules, within=key, owner=reader)
-            yield Endpoint("GET", f"/{{id}}/{path}", rows, f"List the {path} of {name}", part.page_schema)
+            governed = part.policy is not None
+            yield Endpoint(
+                "GET", f"/{{id}}/{path}", rows, f"List the {path} of {name}", part.page_schema, is_governed=governed
+            )
 
     def _add(self, endpoint: Endpoint) -> None:
+        endpoint = replace(endpoint, is_governed=endpoint.is_governed or self.policy is not None)
         parameters = [id_parameter(self.blueprint.facts.identity)] if "{id}" in endpoint.path else []
         if isinstance(endpoint.operation, GetOwnRow):
             parameters = view_parameters(self.rules.view) + read_headers()

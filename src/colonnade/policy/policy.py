@@ -47,13 +47,13 @@ class Policy:
 _POLICIES: WeakKeyDictionary[type[DeclarativeBase], Policy] = WeakKeyDictionary()
 
 
-def govern(model: type[DeclarativeBase], policy: Policy) -> None:
-    """Put the rows of a model under a policy, wherever they are read or changed.
+def govern(model: type[DeclarativeBase], policy: Policy | None) -> None:
+    """Put the rows of a model under a policy, wherever they are read or changed; None leaves them as they are.
 
     Raises:
         DeclarationError: they are under another one.
     """
-    if _POLICIES.setdefault(model, policy) != policy:
+    if policy is not None and _POLICIES.setdefault(model, policy) != policy:
         raise DeclarationError(f"{model.__name__} has a policy already; its rows can't be under two different ones")
 
 

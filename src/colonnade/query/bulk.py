@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from colonnade.models.facts import TableFacts
 from colonnade.query.selection import Selection
-from colonnade.query.writes import RETURNING
+from colonnade.query.writes import RETURNING, Reach
 
 SIZES = (1, 10, 100, 1_000)
 """Rows of one statement: what is asked for is filled up, or divided, so that a few texts serve every request."""
@@ -47,11 +47,12 @@ def plan_insert_rows(facts: TableFacts, read: Selection, keys: tuple[str, ...], 
 
 
 def plan_update_rows(
-    facts: TableFacts, read: Selection, keys: tuple[str, ...], count: int, dialect: str
+    facts: TableFacts, read: Selection, keys: tuple[str, ...], count: int, dialect: str, reach: Reach = ()
 ) -> list[sa.Executable]:
     """Plan one change of the rows whose ids are bound as `id_0`, `id_1`, ...; the last statement gives them back.
 
-    Their order is the database's own; each version goes up by one.
+    Their order is the database's own; each version goes up by one. Those that are out of `reach` are left as they are;
+    where the dialect gives no rows back, only the first statement's count tells.
     """
     values: dict[Any, Any] = {
         facts.columns[key].column: sa.bindparam(f"v_{key}", type_=facts.columns[key].column.type) for key in keys
@@ -59,7 +60,7 @@ def plan_update_rows(
     if facts.version is not None:
         values[facts.version.column] = facts.version.column + 1
     chosen = sa.and_(_chosen(facts, count), *facts.visible())
-    update = sa.update(facts.table).where(chosen).values(values)
+    update = sa.update(facts.table).where(chosen, *reach).values(values)
     if dialect in RETURNING:
         return [update.returning(*read.columns)]
     return [update, read.select().where(chosen)]

@@ -9,19 +9,26 @@ from urllib.parse import urlencode
 
 from colonnade.core.errors import Fault, InvalidBodyError, InvalidParameterError, MalformedQueryError
 from colonnade.core.json import dump_json, escape_pointer
+from colonnade.policy.access import Permit
 from colonnade.query.parse import ListRules, parse_list
 from colonnade.query.request import Paging, ReadRequest
 
 AT = "/filter"
 
 
-def read_filter(filter: Mapping[str, Any], rules: ListRules, most: int) -> ReadRequest:  # noqa: A002
+def read_filter(
+    filter: Mapping[str, Any],  # noqa: A002
+    rules: ListRules,
+    most: int,
+    permit: Permit | None = None,
+) -> ReadRequest:
     """Read `{"role": "admin", "price__gte": 5, "id__in": [1, 2]}` by the rules of the resource's list.
 
     Args:
         filter: parameter name -> value; a list for the operators that take a comma list.
         rules: of the list.
         most: rows to ask for.
+        permit: of the change: only rows in its reach are found.
 
     Raises:
         InvalidBodyError: CLN201, a name that is no filter, or a value that does not fit; pointers begin with `/filter`.
@@ -34,7 +41,7 @@ def read_filter(filter: Mapping[str, Any], rules: ListRules, most: int) -> ReadR
         raise InvalidBodyError("The filter has a name that this resource does not know.", faults=faults)
     pairs = [(name, _text(name, value)) for name, value in filter.items()]
     try:
-        request = parse_list(urlencode(pairs).encode(), rules)
+        request = parse_list(urlencode(pairs).encode(), rules, permit)
     except InvalidParameterError as error:
         faults = [Fault(fault.code, fault.message, pointer=f"{AT}/{fault.parameter}") for fault in error.faults]
         raise InvalidBodyError("The filter does not fit.", faults=faults) from None

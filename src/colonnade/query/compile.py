@@ -51,6 +51,14 @@ class CompiledStatement:
             ),
         )
 
+    def bind_from(self, start: int, values: Mapping[str, object]) -> tuple[object, ...]:
+        """Give the arguments from a place on, for a caller that makes those before it itself."""
+        values = {**self.constants, **values}
+        return tuple(
+            values[name] if process is None else process(values[name])
+            for name, process in zip(self.names[start:], self.processors[start:], strict=True)
+        )
+
 
 def compile_statement(statement: ClauseElement, dialect: sa.Dialect) -> CompiledStatement:
     """Compile a Core statement for the driver's own connection.

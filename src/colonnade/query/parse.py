@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_to_bytes
 
 from colonnade.core.errors import MalformedQueryError
 from colonnade.models.facts import ColumnFacts, Kind
+from colonnade.policy.access import Access, Permit
 from colonnade.query.boolean import read_tree
 from colonnade.query.filters import Filter, read_condition
 from colonnade.query.paging import PAGING, read_paging
@@ -18,6 +19,7 @@ from colonnade.query.values import UnreadableError, read_value
 
 MAX_PARAMETERS = 100
 MAX_INCLUDES = 10
+MAX_NARROWED = 1_000
 
 _VIEW = frozenset({"fields", "include"})
 _VIEW_OF_ALL = _VIEW | {"deleted"}
@@ -43,6 +45,11 @@ class ViewRules:
         """The parameters that ask for more or less of it."""
         return _VIEW_OF_ALL if self.deleted else _VIEW
 
+    def narrowed(self, access: Access) -> ViewRules:
+        """Give what may be asked by those who do not see everything: as if there were nothing else."""
+        keys = frozenset(key for key in self.keys if access.sees(key))
+        return ViewRules(keys, frozenset(path for path in self.includes if access.reads_path(path)), self.deleted)
+
 
 @dataclass(frozen=True, slots=True)
 class ListRules:
@@ -66,12 +73,37 @@ class ListRules:
     search: tuple[str, ...] = ()
     words: bool = False
     names: frozenset[str] = field(init=False)
+    _narrowed: dict[Access, ListRules] = field(init=False, default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         own = PAGING | self.view.names | {"count", "sort", "sort_by", "order"}
         trees = {"filter"} if self.filters else set()
         words = {"q"} if self.search else set()
         object.__setattr__(self, "names", own | trees | words | set(self.filters))
+
+    def of(self, permit: Permit | None) -> ListRules:
+        """Give what somebody may ask for: what is not seen on every row can't be asked by, as if it were not there."""
+        if permit is None:
+            return self
+        found = self._narrowed.get(permit.access)
+        if found is None:
+            if len(self._narrowed) >= MAX_NARROWED:
+                del self._narrowed[next(iter(self._narrowed))]
+            found = self._narrowed[permit.access] = self._narrow(permit.access)
+        return found
+
+    def _narrow(self, access: Access) -> ListRules:
+        search = tuple(key for key in self.search if access.sees_path(key))
+        return replace(
+            self,
+            view=self.view.narrowed(access),
+            filters={name: rule for name, rule in self.filters.items() if access.sees_path(rule.field)},
+            sorts=frozenset(key for key in self.sorts if access.sees(key)),
+            default_sort=tuple(key for key in self.default_sort if access.sees(key.field)),
+            search=search,
+            # An index by words does not tell in which of its fields a word stands.
+            words=self.words and search == self.search,
+        )
 
 
 def parse_query(query: bytes) -> dict[str, str]:
@@ -107,8 +139,13 @@ def _unescape(text: bytes) -> str:
     return unquote_to_bytes(text.replace(b"+", b" ")).decode()
 
 
-def parse_list(query: bytes, rules: ListRules) -> ReadRequest:
+def parse_list(query: bytes, rules: ListRules, permit: Permit | None = None) -> ReadRequest:
     """Read the query string of a list.
+
+    Args:
+        query: as the server gives it.
+        rules: what may be asked for, by those who have the permit.
+        permit: of whoever asks; None where nothing is hidden from them.
 
     Raises:
         MalformedQueryError: CLN100, bad UTF-8 or two paging modes at once.
@@ -123,36 +160,41 @@ def parse_list(query: bytes, rules: ListRules) -> ReadRequest:
         sort=_sort(found, rules),
         paging=paging,
         count=_count(found, "exact" if walk is None else "none"),
-        view=_view(found, rules.view),
+        view=_view(found, rules.view, permit),
         walk=walk,
     )
 
 
-def parse_view(query: bytes, rules: ViewRules) -> View:
+def parse_view(query: bytes, rules: ViewRules, permit: Permit | None = None) -> View:
     """Read the query string of a single row.
+
+    Args:
+        query: as the server gives it.
+        rules: what may be asked for; narrowed here to what those may who have the permit.
+        permit: of whoever asks; None where nothing is hidden from them.
 
     Raises:
         MalformedQueryError: CLN100, bad UTF-8.
         InvalidParameterError: CLN200, an unknown or repeated parameter, field or relation.
     """
     if not query:
-        return WHOLE
+        return WHOLE if permit is None else View(permit=permit)
     found = parse_query(query)
     if unknown := found.keys() - rules.names:
         refuse_unknown(unknown)
-    return _view(found, rules)
+    return _view(found, rules if permit is None else rules.narrowed(permit.access), permit)
 
 
-def _view(found: Mapping[str, str], rules: ViewRules) -> View:
+def _view(found: Mapping[str, str], rules: ViewRules, permit: Permit | None) -> View:
     if rules.names.isdisjoint(found):
-        return WHOLE
+        return WHOLE if permit is None else View(permit=permit)
     includes = _names(found, "include", rules.includes, MAX_INCLUDES)
     # A nested relation brings the one that it hangs on.
     whole = sorted({*includes, *(path.partition(".")[0] for path in includes)})
     shown = rules.keys | {path for path in whole if "." not in path}
     fields = _names(found, "fields", shown, len(shown))
     deleted = _choice(found, "deleted", ("include", "only")) if "deleted" in found else "hide"
-    return View(fields, tuple(whole), deleted)  # type: ignore[arg-type]  # one of those it was given
+    return View(fields, tuple(whole), deleted, permit)  # type: ignore[arg-type]  # one of those it was given
 
 
 def _names(found: Mapping[str, str], name: str, allowed: frozenset[str], most: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from colonnade.models.facts import ColumnFacts, Deleted, TableFacts
+from colonnade.policy.access import Access
 from colonnade.query.count import CountPlan, plan_count
 from colonnade.query.order import OrderKey, comes_after, order_by, order_keys
 from colonnade.query.predicates import predicates
@@ -44,10 +45,15 @@ class Source:
     facts: TableFacts
     projection: Projection | None
     deleted: Deleted = "hide"
+    access: Access | None = None
 
     def selection(self, *extra: ColumnFacts) -> Selection | None:
         """Work out what to select, `extra` columns included; None when the response computes."""
-        return None if self.projection is None else select_for(self.facts, self.projection, *extra)
+        return None if self.projection is None else select_for(self.facts, self.projection, *extra, access=self.access)
+
+    def seen(self) -> list[sa.ColumnElement[bool]]:
+        """Give the conditions on which a row is seen at all."""
+        return [*self.facts.visible(self.deleted), *([] if self.access is None else self.access.reach())]
 
     def entities(self) -> sa.Select[Any]:
         """Start a statement for a session; which rows are seen is said in its own WHERE."""
@@ -58,7 +64,7 @@ def plan_get(source: Source) -> ReadPlan:
     """Plan the reading of one row; the id is bound as `id`."""
     identity = source.facts.identity.column
     selection = source.selection()
-    chosen = (identity == sa.bindparam("id", type_=identity.type), *source.facts.visible(source.deleted))
+    chosen = (identity == sa.bindparam("id", type_=identity.type), *source.seen())
     statement = None if selection is None else selection.select().where(*chosen)
     return ReadPlan(statement, selection, source.entities().where(*chosen))
 
@@ -68,7 +74,7 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
     keys = order_keys(source.facts, request.sort)
     walk = request.walk
     selection = source.selection(*[key.column for key in keys]) if walk else source.selection()
-    conditions = _conditions(source.facts, request)
+    conditions = [*_predicates(source.facts, request), *source.seen()]
     reached = [] if walk is None or walk.shape is None else [comes_after(keys, walk.shape)]
 
     def narrowed(select: sa.Select[Any]) -> sa.Select[Any]:
@@ -85,8 +91,10 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
 
 def plan_total(facts: TableFacts, request: ReadRequest) -> CountPlan:
     """Plan the counting of all rows of a list; values are bound by `list_values`."""
-    whole = not request.conditions and request.view.deleted != "only"
-    return plan_count(facts, _conditions(facts, request), whole=whole)
+    access = None if request.view.permit is None else request.view.permit.access
+    seen = Source(facts, None, request.view.deleted, access).seen()
+    whole = not request.conditions and request.view.deleted != "only" and not (access and access.reach())
+    return plan_count(facts, [*_predicates(facts, request), *seen], whole=whole)
 
 
 def _bound(name: str) -> sa.BindParameter[int]:
@@ -104,11 +112,13 @@ def list_values(request: ReadRequest) -> dict[str, object]:
     else:
         values = {"limit": paging.limit + 1}
         values |= {f"k{index}": value for index, value in enumerate(walk.after or ()) if value is not None}
+    values |= request.view.bound
     for index, condition in enumerate(leaves(request.conditions)):
         for place, value in enumerate(condition.values):
             values[f"c{index}_{place}"] = value
     return values
 
 
-def _conditions(facts: TableFacts, request: ReadRequest) -> list[sa.ColumnElement[bool]]:
-    return [*predicates(facts, request.conditions), *facts.visible(request.view.deleted)]
+def _predicates(facts: TableFacts, request: ReadRequest) -> list[sa.ColumnElement[bool]]:
+    permit = request.view.permit
+    return predicates(facts, request.conditions, None if permit is None else permit.access.standing)

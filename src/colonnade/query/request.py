@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from colonnade.core.sealing import Seal
 from colonnade.models.facts import Deleted
+from colonnade.policy.access import Permit, bound_by
 
 Count: TypeAlias = Literal["exact", "estimated", "none"]
 PagingMode: TypeAlias = Literal["page", "offset", "cursor"]
@@ -100,11 +101,18 @@ class View:
         fields: keys of the response to show; all of them when empty.
         include: relations to show beside them, e.g. `author` and `author.profile`, each after the one it hangs on.
         deleted: whether rows are seen that are deleted softly.
+        permit: by which they are looked at; None where nothing is hidden from whoever looks.
     """
 
     fields: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     deleted: Deleted = "hide"
+    permit: Permit | None = None
+
+    @property
+    def bound(self) -> dict[str, object]:
+        """The values that a statement of it binds beside its own."""
+        return bound_by(self.permit)
 
     @property
     def is_whole(self) -> bool:
@@ -138,7 +146,7 @@ class ReadRequest:
     @property
     def count_shape(self) -> tuple[object, ...]:
         """The key under which the plan for counting is kept."""
-        return "count", self.view.deleted, tuple([condition.shape for condition in self.conditions])
+        return "count", self.view.deleted, self.view.permit, tuple([condition.shape for condition in self.conditions])
 
     def within(self, condition: Condition) -> ReadRequest:
         """Narrow the request by a condition of the server's own, e.g. to the rows of one parent."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import reduce
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from colonnade.core.errors import DeclarationError
 from colonnade.models.facts import ColumnFacts, RelationFacts, TableFacts
+from colonnade.policy.access import Access, access_to
+from colonnade.policy.grant import Grant
 from colonnade.schemas.projection import Nested, Projection
 
 MAX_CHILDREN = 100
@@ -25,6 +29,18 @@ class Place:
     column: ColumnFacts
 
 
+class Veil(NamedTuple):
+    """What is seen of some rows only.
+
+    Attributes:
+        place: of a number in the row; each of its bits that is set hides some fields.
+        hidden: by bit, the lowest first, the fields that it hides.
+    """
+
+    place: int
+    hidden: tuple[tuple[str, ...], ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """One object of the answer, made of a row.
@@ -34,12 +50,14 @@ class Node:
         places: its own columns.
         inner: to-one relations inside it: key, index of the column that is NULL when there is none, and what is shown.
         branches: to-many relations that hang on it; their keys stay empty until their rows are read.
+        veil: which of its keys are left out, by row; None where none is.
     """
 
     keys: tuple[str, ...]
     places: tuple[Place, ...]
     inner: tuple[tuple[str, int, Node], ...] = ()
     branches: tuple[Branch, ...] = ()
+    veil: Veil | None = None
 
     def all_branches(self, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Branch]]:
         """Give each branch below this object with the keys that lead to the object that it hangs on."""
@@ -58,6 +76,7 @@ class Selection:
         origin: the table and what is joined to it.
         node: the object.
         identity, version: indexes of the table's own key and version among the columns.
+        partial: somebody else may see more of a row, at the same version.
     """
 
     columns: tuple[sa.ColumnElement[Any], ...]
@@ -65,6 +84,7 @@ class Selection:
     node: Node
     identity: int
     version: int | None
+    partial: bool = False
 
     def index_of(self, column: ColumnFacts) -> int:
         """Give the place of one of the table's own columns, which was asked for."""
@@ -112,24 +132,28 @@ class Branch:
         return sa.select(*columns).where(ranked.c.place <= MAX_CHILDREN).order_by(ranked.c.place)
 
 
-def select_for(facts: TableFacts, projection: Projection, *extra: ColumnFacts) -> Selection:
+def select_for(
+    facts: TableFacts, projection: Projection, *extra: ColumnFacts, access: Access | None = None
+) -> Selection:
     """Work out what to select.
 
     Args:
         facts: the table.
         projection: what is shown of its rows.
         extra: columns that are needed though they are not shown.
+        access: of whoever looks: what it does not see is left out, whole rows behind relations too.
 
     Raises:
         DeclarationError: a relation has a foreign key of several columns.
     """
     builder = _Builder(facts.table)
-    node = builder.node(facts, projection, facts.table, ())
+    node = builder.node(facts, projection, facts.table, (), access)
     identity = builder.index_of(facts.identity, facts.table)
     version = None if facts.version is None else builder.index_of(facts.version, facts.table)
     for column in extra:
         builder.index_of(column, facts.table)
-    return Selection(tuple(builder.columns), builder.origin, node, identity, version)
+    partial = access is not None and any(access.sight_of(key) is not None for key in projection.keys)
+    return Selection(tuple(builder.columns), builder.origin, node, identity, version, partial)
 
 
 @dataclass(slots=True)
@@ -148,38 +172,76 @@ class _Builder:
         self.columns.append(wanted)
         return len(self.columns) - 1
 
-    def node(self, facts: TableFacts, projection: Projection, table: sa.FromClause, at: tuple[str, ...]) -> Node:
+    def node(
+        self,
+        facts: TableFacts,
+        projection: Projection,
+        table: sa.FromClause,
+        at: tuple[str, ...],
+        access: Access | None,
+    ) -> Node:
         """Select an object's own columns first, so that a plain row is its own object, then what is inside it."""
+        if access is not None:
+            projection = projection.only([key for key in projection.keys if access.sight_of(key) != ()])
         places = tuple(
             Place(self.index_of(facts.columns[key], table), key, facts.columns[key]) for key in projection.columns
         )
-        inner = tuple(self._join(nested, table, at) for nested in projection.nested if not nested.relation.to_many)
-        branches = tuple(self._branch(nested, facts, table) for nested in projection.nested if nested.relation.to_many)
-        return Node(projection.keys, places, inner, branches)
+        to_one = [nested for nested in projection.nested if not nested.relation.to_many]
+        to_many = [nested for nested in projection.nested if nested.relation.to_many]
+        inner = tuple(self._join(nested, table, at, _allowed(nested, access)) for nested in to_one)
+        branches = tuple(self._branch(nested, facts, table, _allowed(nested, access)) for nested in to_many)
+        veil = None if access is None else self._veil(projection.keys, table, access)
+        return Node(projection.keys, places, inner, branches, veil)
 
-    def _join(self, nested: Nested, table: sa.FromClause, at: tuple[str, ...]) -> tuple[str, int, Node]:
+    def _veil(self, keys: tuple[str, ...], table: sa.FromClause, access: Access) -> Veil | None:
+        """Select the number that tells which of the keys are hidden in a row."""
+        alike: dict[tuple[Grant, ...], list[str]] = {}
+        for key in keys:
+            if (grants := access.sight_of(key)) is not None:
+                alike.setdefault(grants, []).append(key)
+        if not alike:
+            return None
+        bits = [
+            sa.case((access.seen_where(grants, table), _number(0)), else_=_number(1 << bit))
+            for bit, grants in enumerate(alike)
+        ]
+        self.columns.append(reduce(operator.add, bits))
+        return Veil(len(self.columns) - 1, tuple(map(tuple, alike.values())))
+
+    def _join(
+        self, nested: Nested, table: sa.FromClause, at: tuple[str, ...], access: Access | None
+    ) -> tuple[str, int, Node]:
         path = (*at, nested.key)
         # Not the bare path: a relation may be called as the table that it starts from.
         other = nested.facts.table.alias(f"of_{'_'.join(path)}")
         local, remote = _pair(nested.relation)
-        seen = nested.facts.visible(table=other)
+        seen = [*nested.facts.visible(table=other), *([] if access is None else access.reach(other))]
         self.origin = self.origin.outerjoin(other, sa.and_(table.c[local] == other.c[remote], *seen))
-        node = self.node(nested.facts, nested.projection, other, path)
+        node = self.node(nested.facts, nested.projection, other, path, access)
         return nested.key, self.index_of(nested.facts.identity, other), node
 
-    def _branch(self, nested: Nested, facts: TableFacts, table: sa.FromClause) -> Branch:
+    def _branch(self, nested: Nested, facts: TableFacts, table: sa.FromClause, access: Access | None) -> Branch:
         local, remote = _pair(nested.relation)
         link = nested.facts.columns[nested.facts.key_of(remote) or ""]
-        selection = select_for(nested.facts, nested.projection, link)
+        selection = select_for(nested.facts, nested.projection, link, access=access)
         return Branch(
             key=nested.key,
             parent=self.index_of(facts.columns[facts.key_of(local) or ""], table),
             link=next(index for index, column in enumerate(selection.columns) if column is link.column),
             column=link,
             selection=selection,
-            seen=tuple(nested.facts.visible()),
+            seen=(*nested.facts.visible(), *([] if access is None else access.reach())),
             order=nested.relation.order_by or (nested.facts.identity.column,),
         )
+
+
+def _allowed(nested: Nested, access: Access | None) -> Access | None:
+    """Give what the standing may see of the rows that a relation leads to: those are under their own table's policy."""
+    return None if access is None else access_to(nested.facts.model, "read", access.standing)
+
+
+def _number(value: int) -> sa.ColumnElement[int]:
+    return sa.literal_column(str(value), sa.Integer)
 
 
 def _pair(relation: RelationFacts) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from colonnade.query.selection import Branch, Node, Selection
+from colonnade.query.selection import Branch, Node, Selection, Veil
 from colonnade.query.wire import converter_of
 
 Row: TypeAlias = "Sequence[Any]"
@@ -35,11 +35,33 @@ def make_shaper(selection: Selection, dialect: sa.Dialect) -> Shaper:
 
 
 def _object(node: Node, dialect: sa.Dialect, converters: dict[str, Any]) -> str:
-    """Write the expression of one object; a to-one relation inside it is null when its key is NULL."""
+    """Write the expression of one object; a to-one relation inside it is null when its key is NULL.
+
+    An object with a veil loses the keys again that are hidden in its row.
+    """
     values = {place.key: _value(place.index, converter_of(place.column, dialect), converters) for place in node.places}
     for key, present, inner in node.inner:
         values[key] = f"(None if v{present} is None else {_object(inner, dialect, converters)})"
-    return "{" + ", ".join(f"{key!r}: {values.get(key, 'None')}" for key in node.keys) + "}"
+    shown = "{" + ", ".join(f"{key!r}: {values.get(key, 'None')}" for key in node.keys) + "}"
+    if node.veil is None:
+        return shown
+    name = f"h{node.veil.place}"
+    converters["without"], converters[name] = _without, _hidden_by_number(node.veil)
+    return f"without({shown}, {name}[v{node.veil.place}])"
+
+
+def _hidden_by_number(veil: Veil) -> list[tuple[str, ...]]:
+    """List the keys that each number hides, which is a sum of bits."""
+    return [
+        tuple(key for bit, keys in enumerate(veil.hidden) if number >> bit & 1 for key in keys)
+        for number in range(1 << len(veil.hidden))
+    ]
+
+
+def _without(shown: Shown, keys: tuple[str, ...]) -> Shown:
+    for key in keys:
+        del shown[key]
+    return shown
 
 
 def _value(index: int, convert: Any, converters: dict[str, Any]) -> str:
@@ -74,6 +96,6 @@ def hang(
     for shown, row in zip(*parents, strict=True):
         target: Shown | None = shown
         for key in at:
-            target = target and target[key]
-        if target is not None:
+            target = target and target.get(key)
+        if target is not None and branch.key in target:  # it may be hidden in this one
             target[branch.key] = by_parent.get(row[branch.parent], [])

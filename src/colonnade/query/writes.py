@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -12,6 +13,9 @@ from colonnade.query.selection import Selection
 
 RETURNING = frozenset({"postgresql", "sqlite"})
 """Dialects whose INSERT, UPDATE and DELETE all give rows back; MariaDB's UPDATE does not."""
+
+
+Reach: TypeAlias = "Sequence[sa.ColumnElement[bool]]"
 
 
 def plan_insert(facts: TableFacts, read: Selection, keys: tuple[str, ...], dialect: str) -> list[sa.Executable]:
@@ -45,7 +49,13 @@ def insert_row(facts: TableFacts, keys: tuple[str, ...]) -> sa.Insert:
 
 
 def plan_update(
-    facts: TableFacts, read: Selection, keys: tuple[str, ...], dialect: str, *, versioned: bool = False
+    facts: TableFacts,
+    read: Selection,
+    keys: tuple[str, ...],
+    dialect: str,
+    *,
+    versioned: bool = False,
+    reach: Reach = (),
 ) -> list[sa.Executable]:
     """Plan a change of the columns `keys` of the row whose id is bound as `id`; the version goes up by one with it.
 
@@ -56,30 +66,32 @@ def plan_update(
         dialect: the database's name.
         versioned: the row must still have the version that is bound as `expected`. Where the dialect gives no rows back
             only the first statement's count tells whether it had: the second one shows the row in any case.
+        reach: further conditions on the row, of whoever changes it.
     """
     values = _values(facts, keys)
     chosen = _chosen(facts)
     parents = parents_are_there(facts, keys)
-    update = sa.update(facts.table).where(*chosen, *_expected(facts, versioned), *parents).values(values)
+    update = sa.update(facts.table).where(*chosen, *reach, *_expected(facts, versioned), *parents).values(values)
     if dialect in RETURNING:
         return [update.returning(*read.columns)]
     return [update, read.select().where(*chosen)]
 
 
-def plan_delete(facts: TableFacts, dialect: str, *, versioned: bool = False) -> list[sa.Executable]:
+def plan_delete(facts: TableFacts, dialect: str, *, versioned: bool = False, reach: Reach = ()) -> list[sa.Executable]:
     """Plan the removal for good of the row whose id is bound as `id`; a row or a count of one says that it was there.
 
     Args:
         facts: the table.
         dialect: the database's name.
         versioned: the row must still have the version that is bound as `expected`.
+        reach: as for `plan_update`.
     """
-    delete = sa.delete(facts.table).where(*_chosen(facts, "include"), *_expected(facts, versioned))
+    delete = sa.delete(facts.table).where(*_chosen(facts, "include"), *reach, *_expected(facts, versioned))
     return [delete.returning(facts.identity.column) if dialect in RETURNING else delete]
 
 
 def plan_hide(
-    facts: TableFacts, keys: tuple[str, ...], dialect: str, *, versioned: bool = False
+    facts: TableFacts, keys: tuple[str, ...], dialect: str, *, versioned: bool = False, reach: Reach = ()
 ) -> list[sa.Executable]:
     """Plan the soft deletion of the row whose id is bound as `id`; a row or a count of one says that it was there.
 
@@ -88,20 +100,33 @@ def plan_hide(
         keys: of the values that it gets, which are bound as `v_<key>`; its version goes up by one.
         dialect: the database's name.
         versioned: the row must still have the version that is bound as `expected`.
+        reach: as for `plan_update`.
     """
-    hide = sa.update(facts.table).where(*_chosen(facts), *_expected(facts, versioned)).values(_values(facts, keys))
+    chosen = (*_chosen(facts), *reach, *_expected(facts, versioned))
+    hide = sa.update(facts.table).where(*chosen).values(_values(facts, keys))
     return [hide.returning(facts.identity.column) if dialect in RETURNING else hide]
 
 
 def plan_restore(
-    facts: TableFacts, read: Selection, keys: tuple[str, ...], dialect: str, *, versioned: bool = False
+    facts: TableFacts,
+    read: Selection,
+    keys: tuple[str, ...],
+    dialect: str,
+    *,
+    versioned: bool = False,
+    reach: Reach = (),
 ) -> list[sa.Executable]:
     """Plan the bringing back of the row whose id is bound as `id`, if it is deleted softly; as `plan_update` otherwise."""
-    gone = (*_chosen(facts, "only"), *_expected(facts, versioned))
+    gone = (*_chosen(facts, "only"), *reach, *_expected(facts, versioned))
     restore = sa.update(facts.table).where(*gone).values(_values(facts, keys))
     if dialect in RETURNING:
         return [restore.returning(*read.columns)]
     return [restore, read.select().where(*_chosen(facts))]
+
+
+def plan_reach(facts: TableFacts, reach: Reach) -> list[sa.Executable]:
+    """Plan to look whether the row whose id is bound as `id` is in somebody's reach, deleted softly or not."""
+    return [sa.select(facts.identity.column).where(*_chosen(facts, "include"), *reach)]
 
 
 def _values(facts: TableFacts, keys: tuple[str, ...]) -> dict[Any, Any]:

@@ -27,9 +27,15 @@ GONE, ANY = View(deleted="only"), View(deleted="include")
 
 def view_of(change: Change) -> View:
     """Tell among which rows the one of a change is looked for: those that are seen, unless it is restored or purged."""
-    if change.action == "restore":
-        return GONE
-    return ANY if change.permanent else WHOLE
+    view = GONE if change.action == "restore" else ANY if change.permanent else WHOLE
+    permit = None if change.permit is None else change.permit.before
+    return view if permit is None else View(deleted=view.deleted, permit=permit)
+
+
+def view_after(change: Change) -> View:
+    """Tell how the row of a change is shown to whoever made it."""
+    permit = None if change.permit is None else change.permit.after
+    return WHOLE if permit is None else View(permit=permit)
 
 
 class Applier:
@@ -38,10 +44,10 @@ class Applier:
     Args:
         blueprint: the resource.
         reader: tells what is missing.
-        check: refuses values that do not fit.
+        check: refuses values that do not fit, or that are not the principal's to give.
     """
 
-    def __init__(self, blueprint: Blueprint, reader: Reader, check: Callable[[Mapping[str, object]], None]) -> None:
+    def __init__(self, blueprint: Blueprint, reader: Reader, check: Callable[[Change], None]) -> None:
         self._service = blueprint.service
         self._followups = Followups(blueprint)
         self._facts = blueprint.facts
@@ -69,9 +75,13 @@ class Applier:
             await self._followups.store(unit.session, attempt)
         return attempt
 
+    async def load(self, unit: UnitOfWork, change: Change) -> None:
+        """Lock the row of a change, and hold it to whatever is demanded of it."""
+        await self._load(replace(change, _session=unit.session))
+
     async def _create(self, attempt: Change) -> None:
         await self._service.before_create(attempt)
-        self._check(attempt.values)
+        self._check(attempt)
         attempt.id = await self._insert(attempt.session, self._facts.fill(attempt.values, new=True))
         await self._service.after_create(attempt)
 
@@ -90,7 +100,8 @@ class Applier:
     async def _update(self, attempt: Change) -> None:
         await self._load(attempt)
         await self._service.before_update(attempt)
-        self._check(attempt.values)
+        self._check(attempt)
+        self._require_permit(attempt)  # of the values that it is going to have
         if attempt.values:
             await hold_parents(attempt.session, self._facts, attempt.values)
             await self._store(attempt, self._facts.fill(attempt.values, new=False))
@@ -129,6 +140,7 @@ class Applier:
         if row is None or not self._is_seen(row, view):
             raise self._reader.missing(attempt.id)
         attempt.row = row
+        self._require_permit(attempt)
         if attempt.precondition is UNCONDITIONAL:
             return
         version = None if self._facts.version is None else getattr(row, self._facts.version.key)
@@ -138,6 +150,19 @@ class Applier:
             state = (await self._reader.read_in(attempt.session, attempt.id, view)).state
         if (refusal := attempt.precondition.judge(state, version)) is not None:
             raise refusal
+
+    def _require_permit(self, attempt: Change) -> None:
+        """Ask of the row, under its lock, what a planned statement's WHERE asks."""
+        permit = attempt.permit
+        if permit is None or permit.restricts is None:
+            return
+
+        def value_of(key: str) -> object:
+            return getattr(attempt.row, key)
+
+        if permit.before is not None and not permit.before.access.has(value_of, permit.principal.id):
+            raise self._reader.missing(attempt.id)
+        permit.require(value_of)
 
     def _is_seen(self, row: Any, view: View) -> bool:
         if self._facts.deleted is None or view.deleted == "include":

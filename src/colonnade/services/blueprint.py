@@ -52,7 +52,8 @@ class Blueprint:
     def source(self, view: View) -> Source:
         """Give what is read: a projection where the schema is one and no read hook wants to see the rows."""
         computes = self.service.overrides("after_read")
-        return Source(self.facts, None if computes else self._projection(view), view.deleted)
+        access = None if view.permit is None else view.permit.access
+        return Source(self.facts, None if computes else self._projection(view), view.deleted, access)
 
     def mingles(self, view: View) -> bool:
         """Tell whether a view shows, or computes, more than the row's own columns: its version does not tell all then."""

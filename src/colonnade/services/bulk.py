@@ -6,18 +6,23 @@ nothing is stored, and the changes are made again one after the other, which tel
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from colonnade.core.errors import Fault, ForeignKeyError, ProblemError, ServerError, StateError
 from colonnade.database.database import Database
-from colonnade.database.driver import Outcome
+from colonnade.database.driver import Outcome, Statement
 from colonnade.database.unit_of_work import UnitOfWork
+from colonnade.policy.access import Permit, bound_by
 from colonnade.query.parents import parents_of
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
+from colonnade.query.request import View
 from colonnade.query.shape import Row, Shown
 from colonnade.query.wire import key_converter_of
+from colonnade.services.applying import view_after
+from colonnade.services.blueprint import PlanCache
 from colonnade.services.hooks import Action, Change
 from colonnade.services.many_rows import ManyRows
 from colonnade.services.reading import Reader
@@ -35,6 +40,7 @@ class Item(NamedTuple):
     Attributes:
         at: JSON Pointer of its place in the body, e.g. `/items/57`.
         precondition: what must hold of the row.
+        permit: of whoever makes it.
     """
 
     action: Action
@@ -42,6 +48,7 @@ class Item(NamedTuple):
     values: dict[str, Any]
     id: object = None
     precondition: Precondition = UNCONDITIONAL
+    permit: Permit | None = None
 
 
 class Done(NamedTuple):
@@ -64,7 +71,7 @@ class BulkWriter:
         self.writer = writer
         self.reader = reader
         self.facts = reader.facts
-        self._rows = ManyRows(self.facts, writer.selection)
+        self._rows = PlanCache()
 
     async def together(self, database: Database, items: Sequence[Item], guard: Guard | None = None) -> list[Shown]:
         """Make all changes, or none.
@@ -110,9 +117,11 @@ class BulkWriter:
 
     async def _prepared(self, item: Item) -> Change:
         try:
-            change = await self.writer.prepare(item.action, item.id, dict(item.values), item.precondition)
+            change = await self.writer.prepare(
+                item.action, item.id, dict(item.values), item.precondition, permit=item.permit
+            )
             if self.writer.is_planned(item.action):
-                self.writer.check(change.values)
+                self.writer.check(change)
         except ProblemError as error:
             raise at_item(error, item.at) from error
         return change
@@ -132,38 +141,46 @@ class BulkWriter:
             return self._each_by_its_statement
         if not all(change.values for change in changes):
             return None
-        same = all(change.values == changes[0].values for change in changes)
+        first = changes[0]
+        same = all(change.values == first.values and change.permit == first.permit for change in changes)
         is_free = all(item.precondition is UNCONDITIONAL for item in items)
         return self._update_all if same and is_free else self._each_by_its_statement
 
     async def _create_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
+        permit = changes[0].permit
         items = [change.values for change in changes]
+        planned = self._rows_for(permit).insert(database, items, bound_by(permit))
         if parents_of(self.facts.model):
-            outcomes = await self._insert_with_parents(database, items)
+            outcomes = await self._insert_with_parents(database, items, planned)
         else:
-            outcomes = await database.commit(self._rows.insert(database, items))
+            outcomes = await database.commit(planned)
         rows = [row for outcome in outcomes for row in outcome.rows]
         return await self._finished(database, changes, rows)
 
-    async def _insert_with_parents(self, database: Database, items: Sequence[dict[str, Any]]) -> list[Outcome]:
+    async def _insert_with_parents(
+        self, database: Database, items: Sequence[dict[str, Any]], planned: Sequence[Statement]
+    ) -> list[Outcome]:
         async with database.unit_of_work() as unit:
             await hold_all_parents(unit.session, self.facts, items)
-            outcomes = [await unit.run(one) for one in self._rows.insert(database, items)]
+            outcomes = [await unit.run(one) for one in planned]
             await unit.commit()
         return outcomes
 
     async def _update_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
         convert = key_converter_of(self.facts.identity, database.dialect)
-        ids = [change.id for change in changes]
+        ids, permit = [change.id for change in changes], changes[0].permit
+        at = self.writer.selection(permit).identity
+        planned = self._rows_for(permit).update(database, ids, changes[0].values, bound_by(permit))
         async with database.unit_of_work() as unit:
             if guard is not None:
                 await guard(unit)
             await hold_all_parents(unit.session, self.facts, [changes[0].values])
-            outcomes = [await unit.run(one) for one in self._rows.update(database, ids, changes[0].values)]
-            found = {convert(row[self.writer.selection.identity]): row for row in outcomes[-1].rows}
-            for id in ids:
-                if id not in found:
-                    raise self.reader.missing(id)
+            outcomes = [await unit.run(one) for one in planned]
+            found = {convert(row[at]): row for row in outcomes[-1].rows}
+            missed = [id for id in ids if id not in found]
+            # Without RETURNING the second statement shows rows out of reach, too.
+            if missed or outcomes[0].affected < len(ids):
+                raise self.reader.missing((missed or ids)[0])
             await unit.commit()
         return await self._finished(database, changes, [found[id] for id in ids])
 
@@ -187,14 +204,20 @@ class BulkWriter:
         return []
 
     async def _finished(self, database: Database, changes: Sequence[Change], rows: Sequence[Row]) -> list[Shown]:
-        read = self.reader.compiled_get(database)
+        read = self.reader.compiled_get(database, view_after(changes[0]))
         assert read is not None  # the writer plans nothing else
         if self.writer.blueprint.service.overrides("after_commit"):
             convert = key_converter_of(self.facts.identity, database.dialect)
             for change, row in zip(changes, rows, strict=True):
-                change.id = convert(row[self.writer.selection.identity])
+                change.id = convert(row[self.writer.selection(change.permit).identity])
                 await self.writer.finish(database, change)
         return read.shape(rows)
+
+    def _rows_for(self, permit: Permit | None) -> ManyRows:
+        access = None if permit is None else permit.restricts
+        if access not in self._rows:
+            self._rows[access] = ManyRows(self.facts, self.writer.selection(permit), access)
+        return self._rows[access]  # type: ignore[return-value]  # nothing else is put there
 
     async def _one_by_one(
         self, database: Database, items: Sequence[Item], changes: Sequence[Change], guard: Guard | None
@@ -208,11 +231,22 @@ class BulkWriter:
                     attempts.append(await self._apply(unit, change))
                 except Exception as error:
                     raise await self._told(database, unit, item, error) from error
-            shown = await self.reader.show_in(unit.session, _ids_left(attempts))
+            shown = await self._shown_in(unit, attempts)
             await unit.commit()
         for attempt in attempts:
             await self.writer.finish(database, attempt)
         return [shown[attempt.id] for attempt in attempts if attempt.action != "delete"]
+
+    async def _shown_in(self, unit: UnitOfWork, attempts: Sequence[Change]) -> dict[object, Shown]:
+        """Show the rows that are left, each as whoever made that change sees it."""
+        left: dict[View, list[object]] = defaultdict(list)
+        for attempt in attempts:
+            if attempt.action != "delete":
+                left[view_after(attempt)].append(attempt.id)
+        shown: dict[object, Shown] = {}
+        for view, ids in left.items():
+            shown |= await self.reader.show_in(unit.session, ids, view)
+        return shown
 
     async def _each(self, database: Database, ready: Sequence[tuple[Item, Change] | ProblemError]) -> list[Done]:
         results: list[Change | ProblemError] = []
@@ -220,7 +254,7 @@ class BulkWriter:
             for one in ready:
                 results.append(one if isinstance(one, ProblemError) else await self._attempt(database, unit, *one))
             attempts = [result for result in results if isinstance(result, Change)]
-            shown = await self.reader.show_in(unit.session, _ids_left(attempts))
+            shown = await self._shown_in(unit, attempts)
             await unit.commit()
         for attempt in attempts:
             await self.writer.finish(database, attempt)
@@ -244,9 +278,7 @@ class BulkWriter:
     async def _apply(self, unit: UnitOfWork, change: Change) -> Change:
         if change.action == "update" and not change.values:
             # Nothing to change; but the row has to be there, as it is demanded.
-            document = await self.reader.read_in(unit.session, change.id)
-            if (refusal := change.precondition.judge(document.state, document.version)) is not None:
-                raise refusal
+            await self.writer.look(unit, change)
             return change
         attempt = await self.writer.apply(unit, change)
         # The next change may be of rows that this one's hooks have looked at.
@@ -267,7 +299,3 @@ def at_item(error: ProblemError, at: str) -> ProblemError:
         faults = error.faults or (Fault("refused", error.title + "."),)
         error.faults = tuple(replace(fault, pointer=at + (fault.pointer or "")) for fault in faults)
     return error
-
-
-def _ids_left(attempts: Sequence[Change]) -> list[object]:
-    return [attempt.id for attempt in attempts if attempt.action != "delete"]

@@ -31,7 +31,6 @@ class FilteredWriter:
 
     def __init__(self, bulk: BulkWriter) -> None:
         self._bulk = bulk
-        self._source = Source(bulk.facts, None)
 
     async def change(
         self, database: Database, request: ReadRequest, most: int, item: Callable[[object], Item]
@@ -73,7 +72,9 @@ class FilteredWriter:
         return len(ids), await self._bulk.together(database, [item(id) for id in ids], guard)
 
     async def _find(self, session: AsyncSession, request: ReadRequest, most: int, *, lock: bool) -> Sequence[object]:
-        found: sa.Select[tuple[object]] = plan_list(self._source, request).entities.with_only_columns(
+        permit = request.view.permit
+        source = Source(self._bulk.facts, None, access=None if permit is None else permit.access)
+        found: sa.Select[tuple[object]] = plan_list(source, request).entities.with_only_columns(
             self._bulk.facts.identity.column
         )
         ids = (await session.scalars(found.with_for_update() if lock else found, list_values(request))).all()

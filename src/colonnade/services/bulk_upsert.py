@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from colonnade.core.errors import ContentionError, Fault, InvalidBodyError, NotFoundError, UniqueError
 from colonnade.database.database import Database
+from colonnade.policy.access import Permit
 from colonnade.query.plan import Source, plan_list
 from colonnade.query.request import Paging, ReadRequest
 from colonnade.query.shape import Shown
@@ -38,13 +39,20 @@ class Upserter:
             Source(bulk.facts, None), ReadRequest((), (), Paging("offset", 0, 0), "none")
         ).entities
 
-    async def upsert(self, database: Database, items: Sequence[Item], sent: Sequence[Collection[str]]) -> list[Shown]:
+    async def upsert(
+        self,
+        database: Database,
+        items: Sequence[Item],
+        sent: Sequence[Collection[str]],
+        permit: Permit | None = None,
+    ) -> list[Shown]:
         """Make every item's row be as the item says.
 
         Args:
             database: where.
             items: creates, with the key among their values.
             sent: the attributes of each that the client gave; only those change in a row that is there.
+            permit: to change what is there.
 
         Raises:
             InvalidBodyError: CLN201, two items have the same key.
@@ -54,7 +62,7 @@ class Upserter:
         for _ in range(MAX_TRIES):
             existing = await self._existing(database, keys)
             turned = [
-                self._turned(item, existing[key], names) if key in existing else item
+                self._turned(item, existing[key], names, permit) if key in existing else item
                 for item, key, names in zip(items, keys, sent, strict=True)
             ]
             try:
@@ -83,6 +91,7 @@ class Upserter:
             rows = await session.execute(found.where(match).limit(None).offset(None).order_by(None))
             return {tuple(key): id for id, *key in rows}
 
-    def _turned(self, item: Item, id: object, sent: Collection[str]) -> Item:
+    def _turned(self, item: Item, id: object, sent: Collection[str], permit: Permit | None) -> Item:
         values = {name: value for name, value in item.values.items() if name in sent and name not in self._key}
-        return item._replace(action="update", id=id, values=values)
+        changing = None if permit is None else permit.sending(values.keys())
+        return item._replace(action="update", id=id, values=values, permit=changing)

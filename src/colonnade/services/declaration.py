@@ -10,21 +10,22 @@ from pydantic import BaseModel
 
 from colonnade.core.errors import DeclarationError
 from colonnade.models.facts import TableFacts
+from colonnade.policy.policy import Policy
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.hooks import Service
 
 _HOOKS = frozenset(name for name in vars(Service) if not name.startswith("_"))
 
 
-def check_blueprint(blueprint: Blueprint) -> None:
-    """Refuse a resource whose schemas or service can't work with its table.
+def check_blueprint(blueprint: Blueprint, policy: Policy | None = None) -> None:
+    """Refuse a resource whose schemas, service or policy can't work with its table.
 
     Raises:
         DeclarationError: every fault that was found, one a line.
     """
     faults = [*_service_faults(blueprint.service)]
     if not faults:
-        faults = [*_response_faults(blueprint), *_create_faults(blueprint)]
+        faults = [*_response_faults(blueprint), *_create_faults(blueprint), *_policy_faults(blueprint, policy)]
     if faults:
         raise DeclarationError("\n".join(f"{blueprint.label}: {fault}" for fault in faults))
 
@@ -61,6 +62,13 @@ def _create_faults(blueprint: Blueprint) -> Iterator[str]:
     for key, column in facts.columns.items():
         if not (column.has_default or column.server_owned or key in blueprint.create.model_fields):
             yield f"{name} lacks '{key}', which every new row needs; a hook or a default may give it"
+
+
+def _policy_faults(blueprint: Blueprint, policy: Policy | None) -> Iterator[str]:
+    if policy is not None:
+        shown = {*blueprint.response.model_fields, *blueprint.response.model_computed_fields}
+        sent = {*blueprint.create.model_fields, *blueprint.update.model_fields}
+        yield from policy.faults(blueprint.facts, shown, sent)
 
 
 def _not_columns(schema: type[BaseModel], facts: TableFacts) -> list[str]:

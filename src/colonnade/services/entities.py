@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, raiseload, selectinload
 from sqlalchemy.orm.interfaces import LoaderOption
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from colonnade.models.facts import read_facts
+from colonnade.policy.access import Permit, access_to
 from colonnade.query.plan import ReadPlan
 from colonnade.query.request import View
 from colonnade.query.selection import MAX_CHILDREN
 from colonnade.schemas.present import Presenter, model_in
 from colonnade.services.blueprint import Blueprint
+from colonnade.services.curtain import Curtain
 
 
 class EntityReader:
@@ -31,8 +36,9 @@ class EntityReader:
         self._fields = view.fields
         schema = blueprint.schema(view)
         self._presenter = Presenter(schema)
-        self.mingles = blueprint.mingles(view)
-        self._loads = [*_loads(schema, blueprint.facts.model), raiseload("*")]
+        self._curtain = None if view.permit is None else Curtain(schema, view.permit)
+        self.mingles = blueprint.mingles(view) or (self._curtain is not None and self._curtain.is_partial)
+        self._loads = [*_loads(schema, blueprint.facts.model, view.permit), raiseload("*")]
         self._lists = [key for key, relation in blueprint.facts.relations.items() if relation.to_many]
 
     async def rows(self, session: AsyncSession, plan: ReadPlan, values: Mapping[str, object]) -> Sequence[Any]:
@@ -52,17 +58,33 @@ class EntityReader:
     def show(self, row: object) -> dict[str, Any]:
         """Show an entity as the wire has it."""
         shown = self._presenter.present(row)
+        if self._curtain is not None:
+            self._curtain.draw(shown, row)
         for key in self._lists:
             if isinstance(children := shown.get(key), list):
                 shown[key] = children[:MAX_CHILDREN]
         return {key: shown[key] for key in shown if key in self._fields} if self._fields else shown
 
 
-def _loads(schema: type[BaseModel], model: type[DeclarativeBase]) -> Iterator[LoaderOption]:
+def _loads(schema: type[BaseModel], model: type[DeclarativeBase], permit: Permit | None) -> Iterator[LoaderOption]:
     """Load each relation that a schema shows with one more statement; refuse to load any other in passing."""
     relations = read_facts(model).relations
     for key in schema.model_fields.keys() & relations.keys():
         inner = model_in(schema.model_fields[key].annotation)
-        deeper: list[Any] = [] if inner is None else [*_loads(inner, relations[key].target)]
-        seen = getattr(model, key).and_(*read_facts(relations[key].target).visible())
+        target = relations[key].target
+        deeper: list[Any] = [] if inner is None else [*_loads(inner, target, permit)]
+        seen = getattr(model, key).and_(*read_facts(target).visible(), *_reach(target, permit))
         yield selectinload(seen).options(*deeper, raiseload("*"))
+
+
+def _reach(target: type[DeclarativeBase], permit: Permit | None) -> Iterator[sa.ColumnElement[bool]]:
+    """Give the condition on which a related row is in reach, its value put in: a loader's statement binds no other."""
+    if permit is not None:
+        for condition in access_to(target, "read", permit.access.standing).reach():
+            yield replacement_traverse(condition, {}, partial(_valued, permit.bound))
+
+
+def _valued(bound: Mapping[str, object], element: Any, **_: Any) -> sa.BindParameter[Any] | None:
+    if isinstance(element, sa.BindParameter) and element.key in bound:
+        return sa.bindparam(None, bound[element.key], type_=element.type, unique=True)
+    return None

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.jobs.request import JobRequest
+from colonnade.policy.access import Permit
+from colonnade.policy.principal import ANONYMOUS, Principal
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
 
 Action = Literal["create", "update", "replace", "delete", "restore"]
@@ -28,6 +30,7 @@ class Change:
         notes: the application's own, from one hook to the next.
         permanent: a deletion for good, where the table knows soft deletion as well.
         precondition: what the client demands of the row; it holds when a `before_` hook is called.
+        permit: by which the change is made; None for one of the application's own, of which nothing is asked.
     """
 
     action: Action
@@ -37,7 +40,13 @@ class Change:
     notes: dict[str, Any] = field(default_factory=dict)
     permanent: bool = False
     precondition: Precondition = UNCONDITIONAL
+    permit: Permit | None = None
     _session: AsyncSession | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """Who makes the change."""
+        return ANONYMOUS if self.permit is None else self.permit.principal
 
     @property
     def session(self) -> AsyncSession:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from colonnade.database.database import Database
 from colonnade.models.clock import utc_now
 from colonnade.models.facts import TableFacts
+from colonnade.policy.access import Access
 from colonnade.query.bulk import SIZES, plan_insert_arrays, plan_insert_rows, plan_update_rows, size_for
 from colonnade.query.compile import CompiledStatement, Statement, compile_statement
 from colonnade.query.selection import Selection
@@ -27,27 +28,30 @@ class ManyRows:
     Args:
         facts: the table.
         selection: what a changed row is given back as.
+        access: of those who change them; None where nothing restricts them. What it binds is given with each change.
     """
 
-    def __init__(self, facts: TableFacts, selection: Selection) -> None:
+    def __init__(self, facts: TableFacts, selection: Selection, access: Access | None = None) -> None:
         self._facts = facts
         self._selection = selection
+        self._reach = [] if access is None else access.reach()
         self._plans = PlanCache()
 
-    def insert(self, database: Database, items: Sequence[Values]) -> list[Statement]:
+    def insert(self, database: Database, items: Sequence[Values], bound: Values) -> list[Statement]:
         """Make the statements that create rows; together they give the rows back in the order of the items.
 
         Args:
             database: decides how: arrays on PostgreSQL, many rows in a statement elsewhere, and one row where none can be
                 given back (MySQL).
             items: the values of each new row, by attribute.
+            bound: what the access binds.
         """
         rows = self._completed(self._filled(items))
         if all(row.keys() == rows[0].keys() for row in rows):
-            return self._insert_alike(database, tuple(rows[0]), rows)
+            return self._insert_alike(database, tuple(rows[0]), rows, bound)
         made: list[Statement] = []
         for keys, alike in groupby(rows, tuple):
-            made += self._insert_alike(database, keys, list(alike))
+            made += self._insert_alike(database, keys, list(alike), bound)
         return made
 
     def _filled(self, items: Sequence[Values]) -> list[dict[str, Any]]:
@@ -61,45 +65,59 @@ class ManyRows:
                         row[key] = now if make is utc_now else make()
         return rows
 
-    def update(self, database: Database, ids: Sequence[object], values: Values) -> list[Statement]:
-        """Make the statements that give rows the same values; the last one gives back those that are there."""
+    def update(self, database: Database, ids: Sequence[object], values: Values, bound: Values) -> list[Statement]:
+        """Make the statements that give rows the same values; the last one gives back those that are there.
+
+        Args:
+            database: decides how.
+            ids: of the rows.
+            values: by attribute.
+            bound: what the access binds.
+        """
         stored = self._facts.fill(values, new=False)
         keys, count = tuple(stored), size_for(len(ids))
         name = database.dialect.name
         plans = self._plan(
             database,
             ("update", keys, count),
-            lambda: plan_update_rows(self._facts, self._selection, keys, count, name),
+            lambda: plan_update_rows(self._facts, self._selection, keys, count, name, self._reach),
         )
-        bound = {f"v_{key}": value for key, value in stored.items()}
+        bound = {**bound, **{f"v_{key}": value for key, value in stored.items()}}
         bound |= {f"id_{index}": ids[min(index, len(ids) - 1)] for index in range(count)}
         return [plan.bind(bound) for plan in plans]
 
-    def _insert_alike(self, database: Database, keys: tuple[str, ...], rows: Sequence[Values]) -> list[Statement]:
+    def _insert_alike(
+        self, database: Database, keys: tuple[str, ...], rows: Sequence[Values], bound: Values
+    ) -> list[Statement]:
         dialect: Any = database.dialect
         if dialect.name == "postgresql":
-            return self._insert_arrays(database, keys, rows)
+            return self._insert_arrays(database, keys, rows, bound)
         if dialect.insert_returning:
-            return self._insert_chunks(database, keys, rows)
+            return self._insert_chunks(database, keys, rows, bound)
         plans = self._plan(
             database, ("insert", keys), lambda: plan_insert(self._facts, self._selection, keys, dialect.name)
         )
-        bound = [{f"v_{key}": value for key, value in row.items()} for row in rows]
-        return [plan.bind(values) for values in bound for plan in plans]
+        given = [{**bound, **{f"v_{key}": value for key, value in row.items()}} for row in rows]
+        return [plan.bind(values) for values in given for plan in plans]
 
-    def _insert_arrays(self, database: Database, keys: tuple[str, ...], rows: Sequence[Values]) -> list[Statement]:
+    def _insert_arrays(
+        self, database: Database, keys: tuple[str, ...], rows: Sequence[Values], bound: Values
+    ) -> list[Statement]:
         (plan,) = self._plan(
             database, ("arrays", keys), lambda: [plan_insert_arrays(self._facts, self._selection, keys)]
         )
-        return [plan.bind({f"v_{key}": [row[key] for row in rows] for key in keys})]
+        return [plan.bind({**bound, **{f"v_{key}": [row[key] for row in rows] for key in keys}})]
 
-    def _insert_chunks(self, database: Database, keys: tuple[str, ...], rows: Sequence[Values]) -> list[Statement]:
-        one = self._plan_rows(database, keys, 1)
+    def _insert_chunks(
+        self, database: Database, keys: tuple[str, ...], rows: Sequence[Values], bound: Values
+    ) -> list[Statement]:
+        one, width = self._plan_rows(database, keys, 1), len(keys)
         columns = [
             # The text has the columns in the table's order.
             _processed(process, [row[name[len("v_") : -len("_0")]] for row in rows])
-            for name, process in zip(one.names, one.processors, strict=True)
+            for name, process in zip(one.names[:width], one.processors, strict=False)
         ]
+        behind = one.bind_from(width, bound)  # what RETURNING binds
         given = list(zip(*columns, strict=True))
         made: list[Statement] = []
         start = 0
@@ -107,7 +125,7 @@ class ManyRows:
             # A text of a thousand rows takes longer to make than ten statements of a hundred take to send.
             size = max(size for size in SIZES[:3] if size <= len(rows) - start)
             arguments = tuple(chain.from_iterable(given[start : start + size]))
-            made.append(Statement(self._plan_rows(database, keys, size).sql, arguments))
+            made.append(Statement(self._plan_rows(database, keys, size).sql, arguments + behind))
             start += size
         return made
 

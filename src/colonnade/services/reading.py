@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from colonnade.core.errors import NotFoundError
 from colonnade.core.json import dump_json
 from colonnade.database.database import Database
+from colonnade.policy.access import Gate
 from colonnade.query.compile import CompiledStatement, compile_statement
 from colonnade.query.count import Scope
 from colonnade.query.cursor import next_cursor
@@ -46,8 +47,8 @@ class CompiledRead:
 
     @property
     def mingles(self) -> bool:
-        """Whether it shows rows of other tables too."""
-        return bool(self.branches or self.selection.node.inner)
+        """Whether it shows rows of other tables too, or not all of its own: its version does not tell all then."""
+        return bool(self.branches or self.selection.node.inner or self.selection.partial)
 
 
 class CompiledCount(NamedTuple):
@@ -68,6 +69,7 @@ class Reader:
     def __init__(self, blueprint: Blueprint) -> None:
         self.blueprint = blueprint
         self.facts = blueprint.facts
+        self.gate = Gate(blueprint.facts)
         self.whole = blueprint.source(WHOLE)
         self._plans = PlanCache()
 
@@ -77,15 +79,15 @@ class Reader:
         Args:
             database: where it is.
             id: of the identity column's type.
-            view: how much of it is shown.
+            view: how much of it is shown, and to whom.
 
         Raises:
-            NotFoundError: CLN400.
+            NotFoundError: CLN400, also where the row is out of reach.
         """
         read = self.compiled_get(database, view)
         if read is None:
             return await database.retry(lambda: self._get_by_own_session(database, id, view))
-        rows = await database.fetch(read.rows.bind({"id": id}))
+        rows = await database.fetch(read.rows.bind({"id": id} if view is WHOLE else {"id": id, **view.bound}))
         if not rows:
             raise self.missing(id)
         return await self.document(database, read, rows[0], view)
@@ -105,9 +107,9 @@ class Reader:
         total = None if request.count == "none" else await self._total(database, request, len(rows))
         plural = self.blueprint.plural
         if request.walk is None:
-            return make_page(plural, request, await self._show(database, read, rows), total)
+            return make_page(plural, request, await self._show(database, read, rows, request.view), total)
         rows, cursor = _step(request, read.keys, rows, partial(self._place, database, read))
-        return make_page(plural, request, await self._show(database, read, rows), total, cursor)
+        return make_page(plural, request, await self._show(database, read, rows, request.view), total, cursor)
 
     async def _total(self, database: Database, request: ReadRequest, found: int) -> int:
         """Tell how many rows there are in all: from what was found, if that says it."""
@@ -134,7 +136,7 @@ class Reader:
     async def document(self, database: Database, read: CompiledRead, row: Row, view: View = WHOLE) -> Document:
         """Show a row that a statement with the plan's columns gave."""
         index = read.selection.version
-        shown = await self._show(database, read, [row]) if read.branches else read.shape([row])
+        shown = await self._show(database, read, [row], view) if read.branches else read.shape([row])
         return Document(
             dump_json(shown[0]), None if index is None else row[index], view is WHOLE or view.is_whole, read.mingles
         )
@@ -150,11 +152,11 @@ class Reader:
         async with AsyncSession(await session.connection(), expire_on_commit=False) as fresh:
             return await self._get_by_session(fresh, id, view)
 
-    async def show_in(self, session: AsyncSession, ids: Sequence[object]) -> dict[object, Shown]:
+    async def show_in(self, session: AsyncSession, ids: Sequence[object], view: View = WHOLE) -> dict[object, Shown]:
         """Show rows in a session's transaction, by their ids; what is not there is left out."""
         identity = self.facts.identity
         plan = ReadPlan(None, None, sa.select(self.facts.model).where(identity.column.in_(ids)))
-        entities = self._entities(WHOLE)
+        entities = self._entities(view)
         async with AsyncSession(await session.connection(), expire_on_commit=False) as fresh:
             rows = await entities.rows(fresh, plan, {})
             return {getattr(row, identity.key): entities.show(row) for row in rows}
@@ -172,26 +174,25 @@ class Reader:
     def _plan_list(self, request: ReadRequest) -> ReadPlan:
         return plan_list(self.blueprint.source(request.view), request)
 
-    async def _show(self, database: Database, read: CompiledRead, rows: Sequence[Row]) -> list[Shown]:
+    async def _show(self, database: Database, read: CompiledRead, rows: Sequence[Row], view: View) -> list[Shown]:
         shown = read.shape(rows)
         for at, branch in read.branches if rows else ():
-            await self._hang_on(database, (shown, rows), at, branch)
+            hang((shown, rows), at, branch, await self._children(database, rows, branch, view))
         return shown
 
-    async def _hang_on(
-        self, database: Database, parents: tuple[list[Shown], Sequence[Row]], at: tuple[str, ...], branch: Branch
-    ) -> None:
+    async def _children(
+        self, database: Database, parents: Sequence[Row], branch: Branch, view: View
+    ) -> tuple[list[Shown], Sequence[Row]]:
         """Read the children of a whole page in one statement."""
-        keys = parent_keys(parents[1], branch)
+        keys = parent_keys(parents, branch)
         if not keys:
-            return hang(parents, at, branch, ([], []))
+            return [], []
         size = next(size for size in BRANCH_SIZES if size >= len(keys))
         read = self._kept(database, (branch, size), lambda: self._compile_branch(database, branch, size))
         convert = key_converter_of(branch.column, database.dialect)
         bound = {f"p{index}": convert(keys[min(index, len(keys) - 1)]) for index in range(size)}
-        rows = await database.fetch(read.rows.bind(bound))
-        hang(parents, at, branch, (await self._show(database, read, rows), rows))
-        return None
+        rows = await database.fetch(read.rows.bind(bound | view.bound))
+        return await self._show(database, read, rows, view), rows
 
     @staticmethod
     def _compile(database: Database, plan: ReadPlan) -> CompiledRead | None:
@@ -225,13 +226,16 @@ class Reader:
 
     async def _get_by_session(self, session: AsyncSession, id: object, view: View) -> Document:
         entities = self._entities(view)
-        rows = await entities.rows(session, plan_get(self.blueprint.source(view)), {"id": id})
+        plan = plan_get(self.blueprint.source(view))
+        rows = await entities.rows(session, plan, {"id": id, **view.bound})
         if not rows:
             raise self.missing(id)
         version = None if self.facts.version is None else getattr(rows[0], self.facts.version.key)
         return Document(dump_json(entities.show(rows[0])), version, view.is_whole, entities.mingles)
 
     def _entities(self, view: View) -> EntityReader:
+        if view.permit is not None:
+            return EntityReader(self.blueprint, view)  # it knows its principal
         found = self._plans.get(("entities", view))
         if found is None:
             found = self._plans["entities", view] = EntityReader(self.blueprint, view)

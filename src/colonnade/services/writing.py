@@ -19,16 +19,18 @@ from colonnade.database.database import Database
 from colonnade.database.driver import Outcome
 from colonnade.database.unit_of_work import UnitOfWork
 from colonnade.models.clock import utc_now
+from colonnade.policy.access import Access, Permit, refusal
 from colonnade.query.compile import CompiledStatement, Statement, compile_statement
 from colonnade.query.parents import named
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
-from colonnade.query.selection import select_for
+from colonnade.query.selection import Selection, select_for
 from colonnade.query.shape import Row
+from colonnade.query.values import read_default
 from colonnade.query.wire import key_converter_of
-from colonnade.query.writes import plan_delete, plan_hide, plan_insert, plan_restore, plan_update
+from colonnade.query.writes import plan_delete, plan_hide, plan_insert, plan_reach, plan_restore, plan_update
 from colonnade.schemas.fit import fit_values
 from colonnade.schemas.projection import Projection
-from colonnade.services.applying import Applier, view_of
+from colonnade.services.applying import Applier, view_after, view_of
 from colonnade.services.blueprint import Blueprint, PlanCache
 from colonnade.services.document import Document
 from colonnade.services.family import children_of
@@ -38,8 +40,8 @@ from colonnade.services.reading import Reader
 from colonnade.services.references import located
 
 Result = TypeVar("Result")
-Kind = Literal["create", "update", "hide", "delete", "restore"]
-"""What a statement does; a deletion hides its row or removes it."""
+Kind = Literal["create", "update", "hide", "delete", "restore", "reach"]
+"""What a statement does; a deletion hides its row or removes it, and the last one only looks."""
 
 
 class Created(NamedTuple):
@@ -68,33 +70,35 @@ class Writer:
         self._shown_whole = projection is not None and not projection.nested
         self.followups = Followups(blueprint)
         self._applier = Applier(blueprint, reader, self.check)
-        self.selection = select_for(self._facts, projection or Projection((), (), ()))
+        self._projection = projection or Projection((), (), ())
 
-    async def create(self, database: Database, values: dict[str, Any]) -> Created:
+    async def create(self, database: Database, values: dict[str, Any], permit: Permit | None = None) -> Created:
         """Store a new row.
 
         Args:
             database: where.
             values: by attribute, as the schema let them through; hooks may change them.
+            permit: of whoever makes it; None for the application itself, here and below.
 
         Returns:
             The row with what the database and the defaults added, once the commit stands.
 
         Raises:
             InvalidBodyError: CLN201, a value does not fit its column.
+            AccessError: CLN300, CLN301, it is no row that the principal may make.
             StateError: CLN410 to CLN421, a constraint refuses it.
             ProblemError: whatever a hook raises.
         """
-        change = await self.prepare("create", None, values)
+        change = await self.prepare("create", None, values, permit=permit)
         if not self.is_planned("create"):
             return await self._retried(database, change, lambda: self._create_by_session(database, change))
-        self.check(change.values)
+        self.check(change)
         outcomes = await self._commit(database, "create", change)
         if not outcomes[0].affected:
             raise await self._without_parent(database, change)
         row = outcomes[-1].rows[0]
-        document = await self._shown(database, row)
-        change.id = self._returned(database, row)
+        document = await self._shown(database, change, row)
+        change.id = self._returned(database, change, row)
         await self.finish(database, change)
         return Created(document, change.id)
 
@@ -105,6 +109,7 @@ class Writer:
         values: dict[str, Any],
         action: Action = "update",
         precondition: Precondition = UNCONDITIONAL,
+        permit: Permit | None = None,
     ) -> Document:
         """Change the columns that are given, and no other; none given changes nothing, the version included (RFC 7396).
 
@@ -114,23 +119,25 @@ class Writer:
             values: by attribute, as the schema let them through; hooks may change them.
             action: `update`, or `replace` for the hooks to know.
             precondition: what must hold of the row.
+            permit: of whoever makes it.
 
         Raises:
-            NotFoundError: CLN400, before any precondition.
+            NotFoundError: CLN400, before any precondition; also where the row is out of reach.
+            ForbiddenError: CLN301, before any precondition too: it may be read and not changed, or not so.
             InvalidBodyError: CLN201, a value does not fit its column.
             StateError: CLN410 to CLN432, a constraint or the precondition refuses it.
         """
-        change = await self.prepare(action, id, values, precondition)
+        change = await self.prepare(action, id, values, precondition, permit=permit)
         if not change.values:
             return await self._unchanged(database, change)
         if not self.is_planned("update") or self._needs_lock(precondition):
             return await self._retried(database, change, lambda: self._update_by_session(database, change))
-        self.check(change.values)
+        self.check(change)
         outcomes = await self._commit(database, "update", change)
         # Without RETURNING the second statement shows the row, whatever became of the first one.
         if not outcomes[0].affected or not outcomes[-1].rows:
             raise await self._refusal(database, change)
-        document = await self._shown(database, outcomes[-1].rows[0])
+        document = await self._shown(database, change, outcomes[-1].rows[0])
         await self.finish(database, change)
         return document
 
@@ -141,6 +148,7 @@ class Writer:
         precondition: Precondition = UNCONDITIONAL,
         *,
         permanent: bool = False,
+        permit: Permit | None = None,
     ) -> None:
         """Delete a row: softly where its table knows that, and it is seen no more; for good elsewhere.
 
@@ -149,13 +157,15 @@ class Writer:
             id: of the row.
             precondition: what must hold of the row.
             permanent: for good in any case, even if it is deleted softly already.
+            permit: of whoever makes it.
 
         Raises:
-            NotFoundError: CLN400, also the second time.
+            NotFoundError: CLN400, also the second time, and where the row is out of reach.
+            ForbiddenError: CLN301, it may be read and not deleted.
             ForeignKeyError: CLN411, others still refer to it.
             StateError: CLN431 or CLN432, the precondition refuses it.
         """
-        change = await self.prepare("delete", id, {}, precondition, permanent=permanent)
+        change = await self.prepare("delete", id, {}, precondition, permanent=permanent, permit=permit)
         if not self.is_planned("delete") or self._needs_lock(precondition):
             await self._retried(database, change, lambda: self._delete_by_session(database, change))
             return
@@ -164,21 +174,28 @@ class Writer:
             raise await self._refusal(database, change)
         await self.finish(database, change)
 
-    async def restore(self, database: Database, id: object, precondition: Precondition = UNCONDITIONAL) -> Document:
+    async def restore(
+        self,
+        database: Database,
+        id: object,
+        precondition: Precondition = UNCONDITIONAL,
+        permit: Permit | None = None,
+    ) -> Document:
         """Bring back a row that was deleted softly, and what went with it.
 
         Raises:
-            NotFoundError: CLN400, there is none that is deleted.
+            NotFoundError: CLN400, there is none that is deleted, or it is out of reach.
+            ForbiddenError: CLN301, it may be read and not restored.
             UniqueError: CLN410, another row has taken one of its unique values.
             StateError: CLN431 or CLN432, the precondition refuses it.
         """
-        change = await self.prepare("restore", id, {}, precondition)
+        change = await self.prepare("restore", id, {}, precondition, permit=permit)
         if not self.is_planned("restore") or self._needs_lock(precondition):
             return await self._retried(database, change, lambda: self._update_by_session(database, change))
         outcomes = await self._commit(database, "restore", change)
         if not outcomes[0].affected:
             raise await self._refusal(database, change)
-        document = await self._shown(database, outcomes[-1].rows[0])
+        document = await self._shown(database, change, outcomes[-1].rows[0])
         await self.finish(database, change)
         return document
 
@@ -190,9 +207,10 @@ class Writer:
         precondition: Precondition = UNCONDITIONAL,
         *,
         permanent: bool = False,
+        permit: Permit | None = None,
     ) -> Change:
         """Begin a change: what needs no transaction is done before there is one."""
-        change = Change(action, values, id, permanent=permanent, precondition=precondition)
+        change = Change(action, values, id, permanent=permanent, precondition=precondition, permit=permit)
         await self.blueprint.service.prepare(change)
         return change
 
@@ -208,17 +226,17 @@ class Writer:
 
     async def _unchanged(self, database: Database, change: Change) -> Document:
         """Show a row as it is, once the demand on it is found to hold."""
-        document = await self.reader.get(database, change.id)
-        if (refusal := change.precondition.judge(document.state, document.version)) is not None:
-            raise refusal
+        document = await self._permitted(database, change)
+        if (problem := change.precondition.judge(document.state, document.version)) is not None:
+            raise problem
         return document
 
     async def _refusal(self, database: Database, change: Change) -> ProblemError:
         """Tell why no row was changed, by one more read: it is not there, or not as was demanded."""
-        document = await self.reader.get(database, change.id, view_of(change))
+        document = await self._permitted(database, change)
         # Between the two statements it may even have become what was demanded; the change was refused all the same.
-        if (refusal := change.precondition.judge(document.state, document.version)) is not None:
-            return refusal
+        if (problem := change.precondition.judge(document.state, document.version)) is not None:
+            return problem
         if any(named(self._facts, change.values)):
             return await self._without_parent(database, change)
         return StaleVersionError("Version conflict.")
@@ -228,15 +246,34 @@ class Writer:
         error = ForeignKeyError("A row that this one refers to is not there any more.")
         return await self.located(database, error, change.action, change.values)
 
-    async def _shown(self, database: Database, row: Row) -> Document:
-        read = self.reader.compiled_get(database)
-        assert read is not None  # _shown_whole says so
-        return await self.reader.document(database, read, row)
+    async def _permitted(self, database: Database, change: Change) -> Document:
+        """Read the row of a change, which its principal has to see, and may change as it wants to."""
+        document = await self.reader.get(database, change.id, view_of(change))
+        if change.permit is not None and (access := change.permit.restricts) is not None:
+            (look,) = self._plan(database, "reach", (), False, access)
+            if not await database.fetch(look.bind({"id": change.id, **change.permit.bound})):
+                raise refusal(change.principal)
+        return document
 
-    def _returned(self, database: Database, row: Row) -> object:
+    async def _shown(self, database: Database, change: Change, row: Row) -> Document:
+        view = view_after(change)
+        read = self.reader.compiled_get(database, view)
+        assert read is not None  # _shown_whole says so
+        return await self.reader.document(database, read, row, view)
+
+    def _returned(self, database: Database, change: Change, row: Row) -> object:
         """Give the id that a returned row has, as Python knows it."""
         convert = key_converter_of(self._facts.identity, database.dialect)
-        return convert(row[self.selection.identity])
+        return convert(row[self.selection(change.permit).identity])
+
+    def selection(self, permit: Permit | None = None) -> Selection:
+        """Give the columns by which a changed row is shown to whoever changed it."""
+        after = None if permit is None else permit.after
+        access = None if after is None else after.access
+        found: Any = self._plans.get(("selection", access))
+        if found is None:
+            found = self._plans["selection", access] = select_for(self._facts, self._projection, access=access)
+        return found  # type: ignore[no-any-return]
 
     def is_planned(self, action: Action) -> bool:
         """Tell whether a change goes the compiled way: no hook inside its transaction, and one table's columns to show."""
@@ -245,19 +282,36 @@ class Writer:
             return False
         return self._facts.deleted is None or kind not in {"delete", "restore"} or not children_of(self._facts.model)
 
-    def check(self, values: Mapping[str, object]) -> None:
-        """Refuse values that do not fit their columns, and those that have none.
+    def check(self, change: Change) -> None:
+        """Refuse values that do not fit their columns, that have none, or that its principal may not give a row.
 
         Raises:
             InvalidBodyError: CLN201.
+            AccessError: CLN300, CLN301.
             DeclarationError: a hook has left a name that no column has.
         """
+        values = change.values
         if unknown := values.keys() - self._facts.columns.keys():
             names = ", ".join(sorted(unknown))
             raise DeclarationError(
                 f"{self.blueprint.label} has no column for: {names}; take them out of change.values in a hook"
             )
         fit_values(self._facts, values)
+        if change.permit is not None:
+            self._check_permit(change, change.permit)
+
+    def _check_permit(self, change: Change, permit: Permit) -> None:
+        if change.action != "create":
+            change.permit = permit.keeping(change.values)
+        elif permit.restricts is not None:
+            permit.require(partial(self._new_value, change.values))
+
+    def _new_value(self, values: Mapping[str, object], key: str) -> object:
+        """Tell what a new row has in a column, by the values that are given and by the column's own default."""
+        if key in values:
+            return values[key]
+        column = self._facts.columns[key]
+        return read_default(column) if column.default is None else column.default()
 
     async def _commit(self, database: Database, kind: Kind, change: Change) -> list[Outcome]:
         """Commit the plan of a change: here it becomes durable."""
@@ -276,7 +330,7 @@ class Writer:
         async with database.unit_of_work() as unit:
             outcomes = [await unit.run(statement) for statement in statements]
             if outcomes[0].affected:
-                id = self._returned(database, outcomes[-1].rows[0]) if change.action == "create" else change.id
+                id = self._returned(database, change, outcomes[-1].rows[0]) if change.action == "create" else change.id
                 await self.followups.store(unit.session, replace(change, id=id))
             await unit.commit()
         return outcomes
@@ -301,7 +355,10 @@ class Writer:
         versions = None if change.precondition is UNCONDITIONAL else change.precondition.versions
         if versions is not None:
             (bound["expected"],) = versions
-        statements = self._plan(database, kind, tuple(stored), versions is not None)
+        access = None
+        if change.permit is not None and (access := change.permit.restricts) is not None:
+            bound |= change.permit.bound
+        statements = self._plan(database, kind, tuple(stored), versions is not None, access)
         return [statement.bind(bound) for statement in statements]
 
     def _stored(self, kind: Kind, values: Mapping[str, object]) -> Mapping[str, object]:
@@ -315,26 +372,33 @@ class Writer:
                 return self._facts.restored()
         return self._facts.fill(values, new=kind == "create")
 
-    def _plan(self, database: Database, kind: Kind, keys: tuple[str, ...], versioned: bool) -> list[CompiledStatement]:
-        shape = (database.driver_name, kind, keys, versioned)
+    def _plan(
+        self, database: Database, kind: Kind, keys: tuple[str, ...], versioned: bool, access: Access | None
+    ) -> list[CompiledStatement]:
+        shape = (database.driver_name, kind, keys, versioned, access)
         found: Any = self._plans.get(shape)
         if found is None:
-            statements: list[Any] = self._make_plan(database.dialect.name, kind, keys, versioned)
+            statements: list[Any] = self._make_plan(database.dialect.name, kind, keys, versioned, access)
             found = self._plans[shape] = [compile_statement(one, database.dialect) for one in statements]
         return found  # type: ignore[no-any-return]
 
-    def _make_plan(self, dialect: str, kind: Kind, keys: tuple[str, ...], versioned: bool) -> list[sa.Executable]:
-        facts, read = self._facts, self.selection
+    def _make_plan(
+        self, dialect: str, kind: Kind, keys: tuple[str, ...], versioned: bool, access: Access | None
+    ) -> list[sa.Executable]:
+        facts, read = self._facts, self.selection(None if access is None else Permit(access))
+        reach = [] if access is None else access.reach()
         match kind:
             case "create":
                 return plan_insert(facts, read, keys, dialect)
             case "update":
-                return plan_update(facts, read, keys, dialect, versioned=versioned)
+                return plan_update(facts, read, keys, dialect, versioned=versioned, reach=reach)
             case "hide":
-                return plan_hide(facts, keys, dialect, versioned=versioned)
+                return plan_hide(facts, keys, dialect, versioned=versioned, reach=reach)
             case "restore":
-                return plan_restore(facts, read, keys, dialect, versioned=versioned)
-        return plan_delete(facts, dialect, versioned=versioned)
+                return plan_restore(facts, read, keys, dialect, versioned=versioned, reach=reach)
+            case "reach":
+                return plan_reach(facts, reach)
+        return plan_delete(facts, dialect, versioned=versioned, reach=reach)
 
     async def _retried(self, database: Database, change: Change, work: Callable[[], Awaitable[Result]]) -> Result:
         """Do a whole transaction of hooks, and once more while others get in its way."""
@@ -377,6 +441,14 @@ class Writer:
         """
         return await self._applier.apply(unit, change)
 
+    async def look(self, unit: UnitOfWork, change: Change) -> None:
+        """Hold the row of a change that has no values to what is demanded of it, under its lock.
+
+        Raises:
+            ProblemError: it is not there, or not as demanded, or not the principal's to change.
+        """
+        await self._applier.load(unit, change)
+
     async def finish(self, database: Database, attempt: Change) -> None:
         """Call the last hook of a change that was made, once its transaction is over."""
         attempt._session = None
@@ -386,7 +458,7 @@ class Writer:
     async def _create_by_session(self, database: Database, change: Change) -> Created:
         async with database.unit_of_work() as unit:
             attempt = await self.apply(unit, change)
-            document = await self.reader.read_in(unit.session, attempt.id)
+            document = await self.reader.read_in(unit.session, attempt.id, view_after(attempt))
             await unit.commit()
         await self.finish(database, attempt)
         return Created(document, attempt.id)
@@ -394,7 +466,7 @@ class Writer:
     async def _update_by_session(self, database: Database, change: Change) -> Document:
         async with database.unit_of_work() as unit:
             attempt = await self.apply(unit, change)
-            document = await self.reader.read_in(unit.session, attempt.id)
+            document = await self.reader.read_in(unit.session, attempt.id, view_after(attempt))
             await unit.commit()
         await self.finish(database, attempt)
         return document
