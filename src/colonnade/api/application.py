@@ -6,6 +6,7 @@ import gc
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -35,6 +36,7 @@ from colonnade.jobs.worker import Worker, by_name
 from colonnade.limits.choice import open_limits
 from colonnade.limits.limits import Limits
 from colonnade.models.base import Base
+from colonnade.observation.job_figures import job_figures
 from colonnade.observation.observation import Observation
 
 Versions = Mapping[str, Sequence[Resource | APIRouter]]
@@ -100,6 +102,8 @@ def create_app(
     runtime.limits, runtime.figures = limits, observation.figures
     letters = [] if runtime.accounts is None or runtime.accounts.letters is None else [runtime.accounts.letters.job]
     runtime.jobs, runtime.runs_jobs = tuple(by_name([*jobs, *letters]).values()), settings.jobs
+    if runtime.jobs:
+        observation.figures.shared.append(partial(job_figures, database))
     return app
 
 

@@ -213,7 +213,12 @@ class Database:
         Raises:
             ServerError: CLN510 to CLN513.
         """
-        return await self._translating(self.driver.stamp())
+        began = perf_counter()
+        try:
+            return await self._translating(self.driver.stamp())
+        finally:
+            if self.driver.stamp_sql is not None:
+                self.watch.ended(self.driver.stamp_sql, (), began)
 
     async def estimate(self, statement: Statement) -> int | None:
         """Guess how many rows a statement would give, without running it; None where the database does not.
@@ -221,7 +226,11 @@ class Database:
         Raises:
             ProblemError: CLN510 to CLN513, or what the database refused.
         """
-        return await self._translating(self.driver.estimate(statement))
+        began = perf_counter()
+        guess = await self._translating(self.driver.estimate(statement))
+        if guess is not None:
+            self.watch.ended(f"EXPLAIN {statement.sql}", statement.arguments, began)
+        return guess
 
     async def _translating(self, work: Awaitable[Result]) -> Result:
         try:

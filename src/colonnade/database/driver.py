@@ -24,6 +24,11 @@ class UnsureError(Exception):
 class Driver(Protocol):
     """A database's own connection, borrowed for one read or one transaction at a time."""
 
+    @property
+    def stamp_sql(self) -> str | None:
+        """What `stamp` asks the server; None where it asks none."""
+        ...
+
     async def fetch(self, statement: Statement) -> Sequence[Sequence[Any]]:
         """Run one read outside any transaction and give all its rows."""
         ...

@@ -142,6 +142,12 @@ class LendingPool(AsyncAdaptedQueuePool):
 
     _queue_class = FairQueue
     events = PoolEvents()
+    _sqla_logger_namespace = "sqlalchemy.pool.LendingPool"  # where SQLAlchemy's other pools log, too
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a connection."""
+        return len(self._pool._waiters) if isinstance(self._pool, FairQueue) else 0
 
     def recreate(self) -> LendingPool:
         """Make an empty pool like this one, counted with it."""

@@ -21,6 +21,8 @@ class MySQLDriver:
         engine: of `mysql+asyncmy`.
     """
 
+    stamp_sql: str | None = None
+
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine.sync_engine
 

@@ -39,14 +39,15 @@ IDLE_SECONDS = 5.0
 def pool_options(url: sa.URL, pool: PoolSettings) -> dict[str, Any]:
     """Give the keyword arguments of `create_engine` for a URL."""
     backend = url.get_backend_name()
+    echo = "debug" if pool.echo else False  # less than that says nothing of checkouts and checkins
     if backend == "sqlite":
-        return {}
+        return {"echo_pool": echo}
     options: dict[str, Any] = {
         "pool_size": pool.size,
         "max_overflow": pool.max_overflow,
         "pool_timeout": pool.timeout,
         "pool_recycle": pool.recycle,
-        "echo_pool": pool.echo,
+        "echo_pool": echo,
     }
     if url.drivername in {"postgresql+asyncpg", "mysql+asyncmy"}:
         options["poolclass"] = LendingPool

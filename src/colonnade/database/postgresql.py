@@ -35,6 +35,8 @@ class PostgreSQLDriver:
             as pgbouncer wants it in transaction mode.
     """
 
+    stamp_sql = "SELECT txid_current_snapshot()::text"
+
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine.sync_engine
         self._prepares = engine.url.query.get("prepared_statement_cache_size") != "0"
@@ -71,7 +73,7 @@ class PostgreSQLDriver:
 
     async def stamp(self) -> object:
         """Give the snapshot: two that are equal see the same rows, since every transaction that writes is in it."""
-        return (await self.fetch(Statement("SELECT txid_current_snapshot()::text", ())))[0][0]
+        return (await self.fetch(Statement(self.stamp_sql, ())))[0][0]
 
     async def estimate(self, statement: Statement) -> int:
         """Ask the planner, which knows the table's size and the statistics of its columns."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from sqlalchemy.pool import QueuePool
 
 from colonnade.core.measures import STATEMENT_SECONDS
 from colonnade.database.database import Database
+from colonnade.database.lending import LendingPool
 from colonnade.observation.figures import Figure
 
 
@@ -34,17 +34,23 @@ def database_figures(database: Database) -> Iterator[Figure]:
     connections.add(pool["idle"], "idle")
     connections.add(pool["busy"], "busy")
     yield connections
+    waiting = Figure("database_pool_waiting", "gauge", "Callers that wait for a connection.")
+    waiting.add(pool["waiting"])
+    yield waiting
     limit = Figure("database_pool_limit", "gauge", "Connections that the pool opens at most.")
     limit.add(pool["limit"])
     yield limit
 
 
-def pool_state(database: Database) -> Mapping[str, Any]:
-    """Give the state of the engine's pool: how many connections are idle and busy, and how many there may be.
+def pool_state(database: Database) -> Mapping[str, int]:
+    """Give the state of the engine's pool: idle and busy connections, how many there may be, and how many callers wait.
 
     SQLite's compiled way has a reader and a writer of its own beside the pool.
     """
     pool = database.engine.sync_engine.pool
+    found = {"idle": 0, "busy": 0, "limit": 0, "waiting": 0}
     if isinstance(pool, QueuePool):
-        return {"idle": pool.checkedin(), "busy": pool.checkedout(), "limit": pool.size() + pool._max_overflow}
-    return {"idle": 0, "busy": 0, "limit": 0}
+        found |= {"idle": pool.checkedin(), "busy": pool.checkedout(), "limit": pool.size() + pool._max_overflow}
+    if isinstance(pool, LendingPool):
+        found["waiting"] = pool.waiting
+    return found

@@ -143,8 +143,11 @@ def _console() -> Callable[[RequestLine], str]:
             "status": line.status,
             "ms": round(line.seconds * 1e3, 1),
             "statements": line.statements,
+            "principal": line.principal,
             "request_id": line.request_id,
         }
+        if not line.principal:
+            del event["principal"]
         return f"{render(None, '', event)}\n"
 
     return shown

@@ -59,6 +59,8 @@ class JoinedSessions(async_sessionmaker[AsyncSession]):
 class OneConnectionDriver(Driver):
     """Runs the compiled way's statements on the test's one connection, each transaction as a savepoint."""
 
+    stamp_sql = None
+
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 

@@ -28,6 +28,8 @@ class SQLiteDriver:
         time_limit: seconds after which a statement is stopped.
     """
 
+    stamp_sql: str | None = None  # a PRAGMA, answered in this process
+
     def __init__(
         self,
         target: str | os.PathLike[str] | URL | Connect,
