@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from starlette.requests import ClientDisconnect
@@ -17,6 +17,7 @@ from colonnade.api.problems import MAX_FAULTS, invalid_body
 from colonnade.core.errors import Fault, InvalidBodyError, MediaTypeError
 from colonnade.core.json import escape_pointer, parse_json
 from colonnade.schemas.derive import unset
+from colonnade.schemas.json_kinds import json_list_validator, json_validator
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -115,9 +116,10 @@ def validate_item(
     if extra == "ignore" or too_many or allowed is not None:
         _refuse_unknown(schema, value, at, allowed)
     try:
-        return schema.model_validate(value)
+        read: BaseModel = json_validator(schema).validate_python(value)
     except ValidationError as error:
-        raise invalid_body(error, at) from None
+        raise invalid_body(error, value, at) from None
+    return read
 
 
 def validate_items(schema: type[BaseModel], values: Sequence[object]) -> list[BaseModel] | None:
@@ -125,14 +127,10 @@ def validate_items(schema: type[BaseModel], values: Sequence[object]) -> list[Ba
     if schema.model_config.get("extra", "ignore") == "ignore" or not all(isinstance(value, dict) for value in values):
         return None
     try:
-        return _list_of(schema).validate_python(values)
+        read: list[BaseModel] = json_list_validator(schema).validate_python(values)
     except ValidationError:
         return None
-
-
-@cache
-def _list_of(schema: type[BaseModel]) -> TypeAdapter[list[BaseModel]]:
-    return TypeAdapter(list[schema])  # type: ignore[valid-type]  # a class known at run time
+    return read
 
 
 def _refuse_unknown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -84,19 +85,31 @@ def _encodable(value: Any) -> Any:
     return [_encodable(item) for item in value] if isinstance(value, list) else value
 
 
-def invalid_body(error: ValidationError, at: str = "") -> InvalidBodyError:
+def invalid_body(error: ValidationError, value: object, at: str = "") -> InvalidBodyError:
     """Tell what Pydantic found, each place as a JSON Pointer; never the rejected value, which may be a password.
 
     Args:
         error: of one value.
+        value: as it was sent.
         at: JSON Pointer of that value in the body.
     """
     faults = [
         Fault(
             item["type"],
             item["msg"],
-            pointer=at + "".join(f"/{escape_pointer(str(part))}" for part in item["loc"]),
+            pointer=at + "".join(f"/{escape_pointer(str(part))}" for part in _place(item, value)),
         )
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     return InvalidBodyError("The body does not fit.", faults=faults)
+
+
+def _place(item: Any, value: Any) -> Iterator[str | int]:
+    """Give the way to a fault in the body itself: Pydantic names the alternatives of a union on it, too."""
+    for part in item["loc"]:
+        inside = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
+        if inside:
+            value = value[part]
+            yield part
+    if item["type"] == "missing":
+        yield item["loc"][-1]

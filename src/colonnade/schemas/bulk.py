@@ -92,7 +92,7 @@ def _in_forms(name: str, fields: dict[str, Any], forms: Forms) -> type[BulkBody]
         schema["oneOf"] = [
             {
                 "type": "object",
-                "title": f"by {form[0]}",
+                "title": f"{name}By{form[0].title()}",  # of its own, since generated clients name a class by it
                 "properties": {member: members[member] for member in (*form, *_IN_PARTS.get(form[0], ()))},
                 "required": list(form),
                 "additionalProperties": False,

@@ -47,4 +47,4 @@ def parse_form(scope: Scope, body: bytes) -> PasswordGrant:
     try:
         return PasswordGrant.model_validate(values)
     except ValidationError as error:
-        raise invalid_body(error) from None
+        raise invalid_body(error, values) from None
