@@ -71,6 +71,8 @@ def create_app(
         test the tables of a database that has none are created when it starts; elsewhere that is what migrations are for.
     """
     settings = settings or settings_or_exit(Settings)
+    if settings.env == "production" and fastapi.get("debug"):
+        raise DeclarationError("debug=True shows every traceback to whoever asks; production must not")
     database = database or Database.from_settings(settings, Base.metadata)
     limits = open_limits(settings, database)
     observation = Observation(settings, database)

@@ -111,6 +111,19 @@ def routes(app: Application = APPLICATION) -> None:
 
 
 @commands.command()
+def check(
+    app: Application = APPLICATION,
+    folder: Folder = MIGRATIONS,
+    deploy: Annotated[bool, typer.Option("--deploy", help="The settings too, as if they were production's.")] = False,
+) -> None:
+    """Look for what must not go to production; exit code 1 if there is any."""
+    from colonnade.cli.check.run import check
+
+    if not check(app, folder, deploy=deploy):
+        raise typer.Exit(1)
+
+
+@commands.command()
 def settings() -> None:
     """Show the settings that count here, secrets hidden."""
     from colonnade.cli.showing import show_settings

@@ -21,7 +21,6 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -194,14 +193,6 @@ class Settings(BaseSettings):
     def _check_proxies(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(check_address(address) for address in addresses)
 
-    @field_validator("secret_key", mode="after")
-    @classmethod
-    def _check_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
-        # A short key in development is a nuisance; in production it is a way in (RFC 7518 §3.2).
-        if info.data.get("env") == "production" and len(key.get_secret_value().encode()) < MINIMUM_KEY_BYTES:
-            raise ValueError(f"production needs at least {MINIMUM_KEY_BYTES} bytes")
-        return key
-
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if (self.admin_email is None) != (self.admin_password is None):
@@ -214,8 +205,14 @@ class Settings(BaseSettings):
         missing = []
         if "database_url" not in self.model_fields_set:
             missing.append("DATABASE_URL: production needs one of its own")
-        if self.secret_key.get_secret_value() == DEFAULT_SECRET_KEY:
+        key = self.secret_key.get_secret_value()
+        if key == DEFAULT_SECRET_KEY:
             missing.append("SECRET_KEY: production needs one of its own, e.g. from `openssl rand -hex 32`")
+        elif len(key.encode()) < MINIMUM_KEY_BYTES:
+            # A short key in development is a nuisance; in production it is a way in (RFC 7518 §3.2).
+            missing.append(f"SECRET_KEY: production needs at least {MINIMUM_KEY_BYTES} bytes")
+        if self.sql_echo:
+            missing.append("SQL_ECHO: production must not write every statement, and what is bound to it, into its log")
         if missing:
             raise ValueError("; ".join(missing))
 
