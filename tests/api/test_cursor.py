@@ -213,7 +213,7 @@ async def test_a_walk_meets_each_row_once_while_others_write(client: httpx.Async
             await asyncio.sleep(0)
 
     writers = [asyncio.create_task(write(number)) for number in range(20)]
-    for sort in ("-price", "pages,title", "released"):
+    for sort in ("-price", "price", "pages,title", "-pages,price", "-released", "released"):
         met = await walk(client, f"sort={sort}&limit=3")
         assert len(met) == len(set(met))
         assert there <= set(met)

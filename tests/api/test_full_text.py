@@ -29,6 +29,7 @@ from colonnade import (
 )
 from colonnade.models.base import NAMING_CONVENTION
 from tests.library import client_of, places
+from tests.plans import analyze, noted, plan_of
 from tests.shop import create, new_product
 
 pytestmark = pytest.mark.anyio
@@ -241,20 +242,10 @@ async def test_a_search_uses_the_index(database_url: str) -> None:
         for start in range(0, 3000, 1000):
             names = [{"name": f"thing {start + number}"} for number in range(1000)]
             await client.post("relics/bulk", json={"items": names})
-        ran: list[Any] = []
-        fetch = database.driver.fetch
-
-        async def noted(statement: Any) -> Any:
-            ran.append(statement)
-            return await fetch(statement)
-
-        database.driver.fetch = noted  # type: ignore[method-assign]
-        assert await found(client, "thing 1234") == [1235]
-        explain = "EXPLAIN QUERY PLAN" if database.dialect.name == "sqlite" else "EXPLAIN"
-        async with database.engine.begin() as connection:
-            await connection.exec_driver_sql("ANALYZE relics")
-            rows = await connection.exec_driver_sql(f"{explain} {ran[0].sql}", ran[0].arguments)
-            plan = str(rows.all())
+        await analyze(database, "relics")
+        with noted(database) as ran:
+            assert await found(client, "thing 1234") == [1235]
+        plan = await plan_of(database, ran[0])
     if database.dialect.name == "sqlite":
         assert "VIRTUAL TABLE INDEX" in plan
         assert "SEARCH relics USING INTEGER PRIMARY KEY" in plan

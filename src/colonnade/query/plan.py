@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from colonnade.models.facts import ColumnFacts, Deleted, TableFacts
 from colonnade.policy.access import Access
 from colonnade.query.count import CountPlan, plan_count
-from colonnade.query.order import OrderKey, comes_after, order_by, order_keys
+from colonnade.query.keyset import narrow_walk
+from colonnade.query.order import OrderKey, order_by, order_keys
 from colonnade.query.predicates import predicates
 from colonnade.query.request import ReadRequest, leaves
 from colonnade.query.selection import Selection, select_for
@@ -75,10 +76,11 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
     walk = request.walk
     selection = source.selection(*[key.column for key in keys]) if walk else source.selection()
     conditions = [*_predicates(source.facts, request), *source.seen()]
-    reached = [] if walk is None or walk.shape is None else [comes_after(keys, walk.shape)]
+    if walk is not None:
+        conditions = [*narrow_walk(source.facts, keys, walk.shape, conditions)]
 
     def narrowed(select: sa.Select[Any]) -> sa.Select[Any]:
-        part = select.where(*conditions, *reached).order_by(*order_by(keys)).limit(_bound("limit"))
+        part = select.where(*conditions).order_by(*order_by(keys)).limit(_bound("limit"))
         return part if walk else part.offset(_bound("offset"))
 
     return ReadPlan(
