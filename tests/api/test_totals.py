@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from colonnade import Database, IntegerId, Resource, Service, Settings, create_app
+from colonnade import Database, IntegerId, Listing, Resource, Service, Settings, SoftDelete, create_app
 from colonnade.database.driver import Statement
 from colonnade.services import totals
 from colonnade.testing import PostgreSQL
@@ -314,3 +314,36 @@ async def test_a_publisher_is_counted_by_itself(client: httpx.AsyncClient, count
     await new_publisher(client)
     assert await total(client) == 3
     assert len(counted) == 1
+
+
+class Guest(SoftDelete, IntegerId, Shelf):
+    """May be deleted softly."""
+
+    __tablename__ = "guests"
+    name: Mapped[str] = mapped_column(sa.String(20))
+
+
+async def test_inserts_carry_a_total_of_what_may_be_deleted_softly(database: Database, counted: list[str]) -> None:
+    """S23, S74: one by one and in bulk they need no new count, deleted rows shown or not; a deletion is told."""
+    settings = Settings(env="test", _env_file=None)
+    guests = Resource(Guest, listing=Listing(deleted=True))
+    app = create_app([guests], database=database, settings=settings)
+
+    async def totals_of_both() -> list[int]:
+        answers = [await client.get(f"guests?page_size=1{more}") for more in ("", "&deleted=include")]
+        return [answer.json()["total"] for answer in answers]
+
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        await client.post("guests/bulk", json={"items": [{"name": "Ada"}, {"name": "Bob"}]})
+        assert await totals_of_both() == [2, 2]
+        counted.clear()
+        await client.post("guests", json={"name": "Cid"})
+        await client.patch("guests/1", json={"name": "Ade"})
+        assert await totals_of_both() == [3, 3]
+        await client.post("guests/bulk", json={"items": [{"name": "Dan"}, {"name": "Eve"}]})
+        assert await totals_of_both() == [5, 5]
+        assert counted == []
+        await client.delete("guests/2")
+        assert await totals_of_both() == [4, 5]
+        await client.post("guests/2/restore")
+        assert await totals_of_both() == [5, 5]
