@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from colonnade.policy.principal import ANONYMOUS, Principal
     from colonnade.schemas.accounts import NewPassword
     from colonnade.schemas.derive import Email, ExactNumber
+    from colonnade.security.openid import OpenIDProvider
     from colonnade.security.passwords import hash_password
     from colonnade.services.hooks import Change, Service
 
@@ -96,6 +97,7 @@ _ROOMS = {
     "colonnade.policy.principal": "ANONYMOUS Principal",
     "colonnade.schemas.accounts": "NewPassword",
     "colonnade.schemas.derive": "Email ExactNumber",
+    "colonnade.security.openid": "OpenIDProvider",
     "colonnade.security.passwords": "hash_password",
     "colonnade.services.hooks": "Change Service",
 }
@@ -126,6 +128,7 @@ __all__ = [
     "Mail",
     "NewPassword",
     "NotFoundError",
+    "OpenIDProvider",
     "Policy",
     "PoolSettings",
     "Principal",

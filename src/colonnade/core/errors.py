@@ -38,7 +38,8 @@ ColonnadeError
             ├── DatabaseAwayError    CLN510  503
             ├── PoolExhaustedError   CLN511  503
             ├── StatementTimeoutError  CLN512  503
-            └── ContentionError      CLN513  503  deadlocks and serialization failures, retries used up
+            ├── ContentionError      CLN513  503  deadlocks and serialization failures, retries used up
+            └── IdentityProviderError  CLN520  503  an outside identity provider is away, or does not make sense
 
 A code is never given to another error, not even when its own goes away. Each has its page under `docs/errors/`.
 A `detail` says what happened; the class's `hint` says what usually helps. Neither ever carries SQL, a driver's
@@ -350,3 +351,9 @@ class ContentionError(UnavailableError):
     """A deadlock or serialization failure came back after every retry."""
 
     code, status, title = "CLN513", 503, "Too much contention"
+
+
+class IdentityProviderError(UnavailableError):
+    """An outside identity provider does not answer, or not as OpenID Connect has it."""
+
+    code, status, title = "CLN520", 503, "Identity provider away"

@@ -18,6 +18,7 @@ from colonnade.limits.rate import read_rate
 from colonnade.mail.mail import Mail
 from colonnade.policy.principal import ANONYMOUS, Principal
 from colonnade.security.login_limit import LoginLimit
+from colonnade.security.openid import OpenIDProvider
 from colonnade.services.accounts.administrator import make_administrator
 from colonnade.services.accounts.blueprint import read_accounts
 from colonnade.services.accounts.services import AccountServices, AccountSettings, account_services
@@ -33,7 +34,9 @@ class Accounts:
         issuer: who issues the tokens; another application's tokens do not hold here, even where the key is the same.
         mail: sends links to verify an address and to reset a password, by its templates `verify-email` and
             `reset-password`, which are given `link` and `token`; without it there are no routes for either.
-        public_url: what the links begin with, where an application's pages are: `/verify-email` and `/reset-password`.
+        public_url: what the links begin with, where an application's pages are: `/verify-email` and `/reset-password`; and
+            where identity providers send people back to.
+        providers: at which people may sign in as well; needs `colonnade[oidc]`.
 
     Raises:
         DeclarationError: a field is no text column, or the mixin is missing.
@@ -42,18 +45,26 @@ class Accounts:
     def __init__(
         self,
         model: type[DeclarativeBase],
+        /,
         *,
         login: Sequence[str] = ("email",),
         email: str | None = "email",
         issuer: str = "colonnade",
         mail: Mail | None = None,
         public_url: str = "",
+        providers: Sequence[OpenIDProvider] = (),
     ) -> None:
         self.blueprint = read_accounts(model, tuple(login), email)
-        if mail is not None and (email is None or not public_url):
-            raise DeclarationError("mail wants the field of the address, and the public_url that links begin with")
+        if (mail is not None or providers) and (email is None or not public_url):
+            raise DeclarationError(
+                "mail and providers want the field of the address, and the public_url of the application"
+            )
         self.issuer, self.mail, self.public_url = issuer, mail, public_url
         self.router = account_router(mails=mail is not None)
+        if providers:
+            from colonnade.api.accounts.oidc_routes import add_providers  # noqa: PLC0415  # an optional extra
+
+            add_providers(self.router, providers, public_url.rstrip("/"))
 
     def attach(self, runtime: Runtime, secret: bytes, login_limit: str | None) -> None:
         """Have an application's routes know who calls; `create_app` and `install` do so.

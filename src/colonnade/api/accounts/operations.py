@@ -76,7 +76,7 @@ class GetTokens:
         form = parse_form(call.scope, await call.body())
         client = call.scope.get("client")
         credentials = Credentials(form.username, form.password, client[0] if client else None)
-        return _tokens(await services_of(call).sign_in.by_password(call.database, credentials))
+        return token_reply(await services_of(call).sign_in.by_password(call.database, credentials))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,9 @@ class RefreshTokens:
     async def __call__(self, call: Call) -> Reply:
         """Continue a session: a refresh token for new tokens. It is good for one use; a second one ends the session."""
         body = await read_json(call, RefreshBody)
-        return _tokens(await services_of(call).sessions.refresh(call.database, body.refresh_token.get_secret_value()))
+        return token_reply(
+            await services_of(call).sessions.refresh(call.database, body.refresh_token.get_secret_value())
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,8 @@ def _text(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _tokens(issued: Issued) -> Reply:
+def token_reply(issued: Issued) -> Reply:
+    """Answer the tokens of a session (RFC 6749 §5.1)."""
     document = {
         "access_token": issued.access,
         "token_type": "bearer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from colonnade.core.sealing import Seal
 from colonnade.mail.mail import Mail
 from colonnade.security.keys import derive_key
 from colonnade.security.login_limit import LoginLimit
@@ -13,6 +14,7 @@ from colonnade.services.accounts.api_keys import ApiKeys
 from colonnade.services.accounts.attempts import Attempts
 from colonnade.services.accounts.authentication import Authentication
 from colonnade.services.accounts.blueprint import AccountBlueprint
+from colonnade.services.accounts.identities import Identities
 from colonnade.services.accounts.letters import Letters
 from colonnade.services.accounts.passwords import Passwords
 from colonnade.services.accounts.sessions import Sessions
@@ -30,6 +32,8 @@ class AccountServices:
         passwords: changes passwords.
         api_keys: makes and revokes what machines sign in with.
         letters: sends links; None where there is no mail.
+        identities: signs in who comes from an outside provider.
+        login_seal: of what a browser keeps meanwhile.
     """
 
     authentication: Authentication
@@ -38,6 +42,8 @@ class AccountServices:
     passwords: Passwords
     api_keys: ApiKeys
     letters: Letters | None
+    identities: Identities
+    login_seal: Seal
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,4 +82,13 @@ def account_services(accounts: AccountBlueprint, settings: AccountSettings) -> A
         links = MailedLinks(derive_key(secret, b"mailed link"))
         letters = Letters(accounts, passwords, links, settings.mail, settings.public_url)
     authentication = Authentication(accounts, tokens)
-    return AccountServices(authentication, sessions, sign_in, passwords, ApiKeys(accounts), letters)
+    return AccountServices(
+        authentication,
+        sessions,
+        sign_in,
+        passwords,
+        ApiKeys(accounts),
+        letters,
+        Identities(accounts, sessions),
+        Seal(derive_key(secret, b"outside login")),
+    )

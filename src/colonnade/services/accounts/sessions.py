@@ -56,8 +56,14 @@ class Sessions:
         self._table = accounts.tables.sessions
         self._tokens = tokens
 
-    async def begin(self, session: AsyncSession, account: Account) -> Issued:
-        """Begin a session, in the caller's transaction: one INSERT."""
+    async def begin(self, session: AsyncSession, account: Account, at_first: timedelta | None = None) -> Issued:
+        """Begin a session, in the caller's transaction: one INSERT.
+
+        Args:
+            session: of the transaction.
+            account: whose.
+            at_first: how long the first refresh token holds; as long as any when None.
+        """
         now, token = utc_now(), new_refresh_token(new_name())
         row = {
             "id": token.name,
@@ -66,7 +72,7 @@ class Sessions:
             "refresh_hash": token.hash,
             "created_at": now,
             "used_at": now,
-            "expires_at": now + IDLE,
+            "expires_at": now + (at_first or IDLE),
         }
         await session.execute(sa.insert(self._table).values(row))
         return Issued(self._tokens.issue(account.id, token.name), refresh_text(token))
