@@ -326,7 +326,7 @@ async def test_an_existing_application_takes_accounts_in(database_url: str) -> N
         __tablename__ = "members"
         name: Mapped[str] = mapped_column(sa.String(50), unique=True)
 
-    accounts = Accounts(Member, login=("name",), email=None, issuer="club")
+    accounts = Accounts(Member, login=("name",), email=None)
     app = FastAPI()
     app.include_router(accounts.router)
 

@@ -31,7 +31,6 @@ class Accounts:
         model: has the mixin `AccountMixin`.
         login: fields by which a person names an account at its login.
         email: the field of its e-mail address; None where it has none.
-        issuer: who issues the tokens; another application's tokens do not hold here, even where the key is the same.
         mail: sends links to verify an address and to reset a password, by its templates `verify-email` and
             `reset-password`, which are given `link` and `token`; without it there are no routes for either.
         public_url: what the links begin with, where an application's pages are: `/verify-email` and `/reset-password`; and
@@ -49,7 +48,6 @@ class Accounts:
         *,
         login: Sequence[str] = ("email",),
         email: str | None = "email",
-        issuer: str = "colonnade",
         mail: Mail | None = None,
         public_url: str = "",
         providers: Sequence[OpenIDProvider] = (),
@@ -59,7 +57,7 @@ class Accounts:
             raise DeclarationError(
                 "mail and providers want the field of the address, and the public_url of the application"
             )
-        self.issuer, self.mail, self.public_url = issuer, mail, public_url
+        self.mail, self.public_url = mail, public_url
         self.router = account_router(mails=mail is not None)
         if providers:
             from colonnade.api.accounts.oidc_routes import add_providers  # noqa: PLC0415  # an optional extra
@@ -77,7 +75,6 @@ class Accounts:
         limit = None if login_limit is None else read_rate(login_limit)
         settings = AccountSettings(
             secret,
-            self.issuer,
             limit and LoginLimit(limit.requests, timedelta(seconds=limit.seconds)),
             self.mail,
             self.public_url,

@@ -52,14 +52,12 @@ class AccountSettings:
 
     Attributes:
         secret: its `SECRET_KEY`; what signs tokens is derived from it.
-        issuer: who issues the tokens, and to whom they speak.
         login_limit: of failed logins of one account; None for none.
         mail: sends links; None where there is none.
         public_url: what links begin with.
     """
 
     secret: bytes
-    issuer: str
     login_limit: LoginLimit | None
     mail: Mail | None
     public_url: str
@@ -73,7 +71,9 @@ def account_services(accounts: AccountBlueprint, settings: AccountSettings) -> A
         settings: of the application.
     """
     secret = settings.secret
-    tokens = AccessTokens(derive_key(secret, b"access token"), settings.issuer, accounts.read_id)
+    # The tokens of one table's accounts are not those of another's, even where the key is the same.
+    issuer = f"colonnade:{accounts.facts.table.name}"
+    tokens = AccessTokens(derive_key(secret, b"access token"), issuer, accounts.read_id)
     sessions = Sessions(accounts, tokens)
     attempts = Attempts(accounts.tables.failures, settings.login_limit, derive_key(secret, b"login failures"))
     sign_in = SignIn(accounts, sessions, attempts)
