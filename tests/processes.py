@@ -26,7 +26,7 @@ NOTES = """
         text: Mapped[str] = mapped_column(String(200))
 
     settings = Settings()
-    database = Database(settings.database_url.get_secret_value(), pool=settings.pool, metadata=Base.metadata)
+    database = Database.from_settings(settings, Base.metadata)
     app = create_app([Resource(Note)], settings=settings, database=database)
 
     @app.get("/pid")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from colonnade.api.dependencies import get_db, get_principal, get_sync_db
     from colonnade.api.exceptions import answer_with_problems
     from colonnade.api.resource import Listing, Resource, Routes, Schemas
-    from colonnade.api.route import get_database
+    from colonnade.api.route import add_figures, get_database
     from colonnade.core.errors import (
         ColonnadeError,
         ConflictError,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UniqueError,
     )
     from colonnade.core.settings import PoolSettings, Settings, load_settings, settings_or_exit
+    from colonnade.core.trace import get_request_id
     from colonnade.database import Database, UnitOfWork
     from colonnade.database.migrations import run_migrations
     from colonnade.database.sessions import session_state
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     )
     from colonnade.models.rate_limits import rate_limits
     from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
+    from colonnade.observation.figures import Figure
     from colonnade.policy.audience import anyone, role, signed_in
     from colonnade.policy.grant import allow
     from colonnade.policy.policy import Policy
@@ -69,9 +71,10 @@ _ROOMS = {
     "colonnade.api.dependencies": "get_db get_principal get_sync_db",
     "colonnade.api.exceptions": "answer_with_problems",
     "colonnade.api.resource": "Listing Resource Routes Schemas",
-    "colonnade.api.route": "get_database",
+    "colonnade.api.route": "add_figures get_database",
     "colonnade.core.errors": "ColonnadeError ConflictError DeclarationError Fault ForbiddenError "
     "NotFoundError ProblemError RuleError UnauthenticatedError UniqueError",
+    "colonnade.core.trace": "get_request_id",
     "colonnade.core.settings": "PoolSettings Settings load_settings settings_or_exit",
     "colonnade.database": "Database UnitOfWork",
     "colonnade.database.sessions": "session_state",
@@ -94,6 +97,7 @@ _ROOMS = {
     "colonnade.policy.audience": "anyone role signed_in",
     "colonnade.policy.grant": "allow",
     "colonnade.policy.policy": "Policy",
+    "colonnade.observation.figures": "Figure",
     "colonnade.policy.principal": "ANONYMOUS Principal",
     "colonnade.schemas.accounts": "NewPassword",
     "colonnade.schemas.derive": "Email ExactNumber",
@@ -118,6 +122,7 @@ __all__ = [
     "ExactDecimal",
     "ExactNumber",
     "Fault",
+    "Figure",
     "ForbiddenError",
     "IntegerId",
     "Job",
@@ -149,6 +154,7 @@ __all__ = [
     "Versioned",
     "Worker",
     "account_tables",
+    "add_figures",
     "allow",
     "answer_with_problems",
     "anyone",
@@ -157,6 +163,7 @@ __all__ = [
     "get_database",
     "get_db",
     "get_principal",
+    "get_request_id",
     "get_sync_db",
     "hash_password",
     "idempotency_keys",

@@ -11,7 +11,8 @@ from fastapi import BackgroundTasks, Depends, FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from colonnade import get_db
+from colonnade import Figure, add_figures, get_db
+from colonnade.api.route import runtime_of
 from tests.observed import figures, lines, observed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory")]
@@ -168,8 +169,6 @@ async def test_statements_are_counted() -> None:
 
 async def test_a_source_of_figures_can_be_added() -> None:
     """S57: whoever has something to count adds a source, of this process or of what all processes share."""
-    from colonnade.api.route import runtime_of
-    from colonnade.observation.figures import Figure
 
     async def shared() -> list[Figure]:
         return [Figure("jobs_waiting", "gauge", "Jobs.", values={(): 3})]
@@ -178,7 +177,9 @@ async def test_a_source_of_figures_can_be_added() -> None:
         raise OSError
 
     async with observed() as (app, client):
-        runtime_of(app).figures.sources.append(lambda: [Figure("hits", "counter", "Hits.", ("cache",), {("a",): 2})])
+        hits = Figure("hits", "counter", "Hits.", ("cache",))
+        add_figures(app, lambda: [hits])
+        hits.add(2, "a")
         runtime_of(app).figures.shared.extend([broken, shared])
         found = await figures(client)
     assert (found['hits_total{cache="a"}'], found["jobs_waiting"]) == (2, 3)

@@ -34,7 +34,7 @@ from colonnade.core.trace import current_trace
 from colonnade.database.database import Database
 from colonnade.jobs.declaration import Job
 from colonnade.limits.limits import Limits
-from colonnade.observation.figures import Figures
+from colonnade.observation.figures import Figures, Source
 from colonnade.policy.principal import ANONYMOUS, Principal
 from colonnade.services.accounts.services import AccountServices
 
@@ -171,6 +171,14 @@ def runtime_of(app: FastAPI) -> Runtime:
         raise DeclarationError(
             "the application has no database; use create_app(database=...) or install(app, database=...)"
         ) from None
+
+
+def add_figures(app: FastAPI, source: Source) -> None:
+    """Have `/metrics` tell further figures: what `source` gives whenever it is asked, of this process.
+
+    Several workers' figures are added up.
+    """
+    runtime_of(app).figures.sources.append(source)
 
 
 def get_database(request: Request) -> Database:

@@ -21,6 +21,8 @@ from colonnade.core.settings import Settings
 from colonnade.core.trace import current_trace
 from colonnade.observation.redaction import hide_secrets
 
+_ECHOING = ("sqlalchemy.engine.Engine", "sqlalchemy.pool.LendingPool", "sqlalchemy.pool.impl.QueuePool")
+
 
 def configure_logging(settings: Settings) -> None:
     """Have everything that this process logs written to stdout as `LOG_FORMAT` and `LOG_LEVEL` say.
@@ -29,7 +31,7 @@ def configure_logging(settings: Settings) -> None:
     """
     if not logging.getLogger().handlers:
         logging.config.dictConfig(logging_config(settings))
-        _silence_own_handlers()
+    _silence_own_handlers()
     if not structlog.is_configured():
         structlog.configure(
             processors=[
@@ -103,7 +105,10 @@ def _dump(event: Any, **_: Any) -> str:
 
 
 def _silence_own_handlers() -> None:
-    """Take away the handler that SQLAlchemy's `echo` gives its loggers, which would write each statement twice."""
-    for name in list(logging.root.manager.loggerDict):
+    """Take away the handlers that SQLAlchemy's `echo` gives its loggers, which would write everything twice.
+
+    One that does nothing is put in their place, since SQLAlchemy adds its own where it finds none.
+    """
+    for name in (*_ECHOING, *logging.root.manager.loggerDict):
         if name.startswith("sqlalchemy."):
-            logging.getLogger(name).handlers.clear()
+            logging.getLogger(name).handlers[:] = [logging.NullHandler()]
