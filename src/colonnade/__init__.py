@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     )
     from colonnade.models.rate_limits import rate_limits
     from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
+    from colonnade.models.webhooks import WebhookMixin
     from colonnade.observation.figures import Figure
     from colonnade.policy.audience import anyone, role, signed_in
     from colonnade.policy.grant import allow
@@ -59,9 +60,12 @@ if TYPE_CHECKING:
     from colonnade.policy.principal import ANONYMOUS, Principal
     from colonnade.schemas.accounts import NewPassword
     from colonnade.schemas.derive import Email, ExactNumber
+    from colonnade.schemas.webhooks import WebhookCreate, WebhookResponse, WebhookUpdate
     from colonnade.security.openid import OpenIDProvider
     from colonnade.security.passwords import hash_password
     from colonnade.services.hooks import Change, Service
+    from colonnade.services.webhooks import WebhookService
+    from colonnade.webhooks.webhooks import Webhooks
 
 # Where each name is found when it is first asked for: `colonnade --help` needs none of them, and the web and the
 # database take a second to import.
@@ -103,7 +107,11 @@ _ROOMS = {
     "colonnade.schemas.derive": "Email ExactNumber",
     "colonnade.security.openid": "OpenIDProvider",
     "colonnade.security.passwords": "hash_password",
+    "colonnade.models.webhooks": "WebhookMixin",
+    "colonnade.schemas.webhooks": "WebhookCreate WebhookResponse WebhookUpdate",
     "colonnade.services.hooks": "Change Service",
+    "colonnade.services.webhooks": "WebhookService",
+    "colonnade.webhooks.webhooks": "Webhooks",
 }
 _PLACES = {name: module for module, names in _ROOMS.items() for name in names.split()}
 
@@ -152,6 +160,12 @@ __all__ = [
     "UniqueError",
     "UnitOfWork",
     "Versioned",
+    "WebhookCreate",
+    "WebhookMixin",
+    "WebhookResponse",
+    "WebhookService",
+    "WebhookUpdate",
+    "Webhooks",
     "Worker",
     "account_tables",
     "add_figures",

@@ -107,13 +107,13 @@ async def test_a_list_costs_the_same_whatever_its_length(shop: Client, shop_app:
 
 
 async def test_an_order_costs_the_same_whatever_its_length(shop: Client, shop_app: FastAPI) -> None:
-    """S31, S75: user, products, order, lines, stock, and two to show it: seven for one line as for twenty."""
+    """S31, S75: user, products, order, lines, stock, two to show it, and three for its event: for one line as for twenty."""
     await new_user(shop)
     products = [await new_product(shop, f"Lamp {number}") for number in range(20)]
     for count in (1, 20):
         with statements(shop_app.state.database) as seen:
             await create(shop, "orders", user_id=1, lines=[line(product) for product in products[:count]])
-        assert len(seen) == 7, seen
+        assert len(seen) == 10, seen
 
 
 @pytest.mark.databases("sqlite-memory", "postgresql")
