@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -75,6 +76,41 @@ async def test_a_rolling_restart_loses_no_request(tmp_path: Path) -> None:
     assert stored == load.seen[201]
     # S57: the figures are of all workers together, and of those that have ended too.
     assert f'http_requests_total{{method="POST",route="/api/notes",status="201"}} {float(stored)}' in told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows a process's memory and files like this")
+async def test_memory_and_open_files_stay_as_they_are(tmp_path: Path) -> None:
+    """Under mixed load a warm server opens no further file, and its memory does not grow with the number of requests."""
+    with served(tmp_path) as server:
+        await _ask_often(server, 100)
+        before = _open_files(server), _resident(server)
+        await _ask_often(server, 200)
+        after = _open_files(server), _resident(server)
+    assert after[0] == before[0]
+    assert after[1] - before[1] < 2_000, before  # KiB; a leak of two KiB a request would be more
+
+
+async def _ask_often(server: Served, times: int) -> None:
+    """Create, read, list, change, miss and refuse, so many times each."""
+    async with httpx.AsyncClient(base_url=server.root, timeout=30) as client:
+        for _ in range(times):
+            made = (await client.post("/api/notes", json={"text": "x"})).json()
+            place = f"/api/notes/{made['id']}"
+            await client.patch(place, json={"text": "y"})
+            await client.get("/api/notes?limit=5&sort=-id")
+            await client.post("/api/notes", content=b"{")
+            await client.delete(place)
+            await client.get(place)
+
+
+def _open_files(server: Served) -> int:
+    return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+
+
+def _resident(server: Served) -> int:
+    """Give the memory of the process in KiB."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
 
 
 async def test_a_stop_lets_everything_end_and_takes_nothing_new(tmp_path: Path) -> None:
