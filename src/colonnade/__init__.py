@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from colonnade.api.exceptions import answer_with_problems
     from colonnade.api.resource import Listing, Resource, Routes, Schemas
     from colonnade.api.route import add_figures, get_database
+    from colonnade.cache.declaration import Cache
     from colonnade.core.errors import (
         ColonnadeError,
         ConflictError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from colonnade.mail.mail import Mail
     from colonnade.models.accounts import AccountMixin, account_tables
     from colonnade.models.base import Base
+    from colonnade.models.cache_versions import cache_versions
     from colonnade.models.clock import utc_now
     from colonnade.models.full_text import full_text
     from colonnade.models.idempotency import idempotency_keys
@@ -76,6 +78,7 @@ _ROOMS = {
     "colonnade.api.exceptions": "answer_with_problems",
     "colonnade.api.resource": "Listing Resource Routes Schemas",
     "colonnade.api.route": "add_figures get_database",
+    "colonnade.cache.declaration": "Cache",
     "colonnade.core.errors": "ColonnadeError ConflictError DeclarationError Fault ForbiddenError "
     "NotFoundError ProblemError RuleError UnauthenticatedError UniqueError",
     "colonnade.core.trace": "get_request_id",
@@ -90,6 +93,7 @@ _ROOMS = {
     "colonnade.mail.mail": "Mail",
     "colonnade.models.accounts": "AccountMixin account_tables",
     "colonnade.models.base": "Base",
+    "colonnade.models.cache_versions": "cache_versions",
     "colonnade.models.clock": "utc_now",
     "colonnade.models.full_text": "full_text",
     "colonnade.models.idempotency": "idempotency_keys",
@@ -121,6 +125,7 @@ __all__ = [
     "Accounts",
     "Base",
     "BigId",
+    "Cache",
     "Change",
     "ColonnadeError",
     "ConflictError",
@@ -172,6 +177,7 @@ __all__ = [
     "allow",
     "answer_with_problems",
     "anyone",
+    "cache_versions",
     "create_app",
     "full_text",
     "get_database",
