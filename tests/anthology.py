@@ -17,12 +17,16 @@ from colonnade import (
     Database,
     IntegerId,
     Listing,
+    Policy,
     Resource,
     Routes,
     Schemas,
     Settings,
     Versioned,
+    allow,
     create_app,
+    role,
+    signed_in,
 )
 from colonnade.models.base import NAMING_CONVENTION
 from tests.library import Json, client_of
@@ -62,18 +66,20 @@ class Uncached(IntegerId, Versioned, Anthology):
     name: Mapped[str] = mapped_column(sa.String(50))
 
 
+class Note(IntegerId, Versioned, Anthology):
+    """Somebody's own."""
+
+    __tablename__ = "notes"
+
+    owner_id: Mapped[str] = mapped_column(sa.String(10))
+    text: Mapped[str] = mapped_column(sa.String(50))
+
+
 class AuthorBrief(BaseModel):
     """What a story shows of its author."""
 
     id: int
     name: str
-
-
-class StoryLoud(BaseModel):
-    """A response that computes."""
-
-    id: int
-    title: str
 
 
 def resources() -> list[Resource]:
@@ -88,7 +94,9 @@ def resources() -> list[Resource]:
         schemas=Schemas(response=AuthorBrief),
         routes=Routes(cache=Cache(), parts={"stories": (stories, "author_id")}),
     )
-    return [stories, authors, Resource(Uncached)]
+    policy = Policy(allow("everything", to=signed_in, own="owner_id"), allow("everything", to=role("admin")))
+    notes = Resource(Note, routes=Routes(cache=Cache()), policy=policy)
+    return [stories, authors, notes, Resource(Uncached)]
 
 
 def anthology_app(database_url: str, **settings: object) -> FastAPI:

@@ -145,19 +145,43 @@ async def test_twenty_who_ask_at_once_have_it_made_once() -> None:
         assert answers_of(app).misses == 1
 
 
-async def test_each_principal_has_answers_of_his_own() -> None:
-    """S30: what one account was shown another one never gets, nor the same one in another role."""
-    app = anthology_app("sqlite://")
+@pytest.fixture
+def known_app() -> FastAPI:
+    """The application, with a header that says who asks: an id, and a role behind a slash."""
 
     async def authenticate(scope: Scope, _: Database) -> Principal:
         id, _, role = dict(scope["headers"]).get(b"x-who", b"").decode().partition("/")
         return Principal(id or None, role or None)
 
+    app = anthology_app("sqlite://")
     app.state.colonnade.authenticate = authenticate
-    async with anthology(app) as client:
-        for who in ("", "1/user", "2/user", "2/admin"):
-            await client.get(LISTS[0], headers={"x-who": who})
-        assert (answers_of(app).hits, answers_of(app).misses) == (0, 4)
+    return app
+
+
+async def test_each_principal_has_answers_of_his_own(known_app: FastAPI) -> None:
+    """S30: what one account was shown another one never gets, nor the same one in another role; refusals come first."""
+    async with anthology(known_app) as client:
+        for who in ("1/user", "2/user"):
+            await client.post("notes", json={"owner_id": who[0], "text": who}, headers={"x-who": who})
+        told = {}
+        for who in ("1/user", "2/user", "2/admin", "1/user", "2/user"):
+            notes = (await client.get("notes", headers={"x-who": who})).json()["notes"]
+            assert told.setdefault(who, notes) == notes
+        assert {who: [note["text"] for note in notes] for who, notes in told.items()} == {
+            "1/user": ["1/user"],
+            "2/user": ["2/user"],
+            "2/admin": ["1/user", "2/user"],
+        }
+        assert (answers_of(known_app).hits, answers_of(known_app).misses) == (2, 3)
+        assert (await client.get("notes")).status_code == 401
+
+
+async def test_what_everybody_may_see_is_made_once_for_all(known_app: FastAPI) -> None:
+    """S30: an answer that no policy has a say in is shared."""
+    async with anthology(known_app) as client:
+        for who in ("", "1/user", "2/user"):
+            assert (await client.get(LISTS[0], headers={"x-who": who})).status_code == 200
+        assert (answers_of(known_app).hits, answers_of(known_app).misses) == (2, 1)
 
 
 async def test_a_client_that_has_it_is_told_so() -> None:
