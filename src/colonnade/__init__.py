@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from colonnade.schemas.accounts import NewPassword
     from colonnade.schemas.derive import Email, ExactNumber
     from colonnade.schemas.webhooks import WebhookCreate, WebhookResponse, WebhookUpdate
+    from colonnade.security.common_passwords import CommonPasswords
     from colonnade.security.openid import OpenIDProvider
     from colonnade.security.passwords import hash_password
     from colonnade.services.hooks import Change, Service
@@ -109,6 +110,7 @@ _ROOMS = {
     "colonnade.policy.principal": "ANONYMOUS Principal",
     "colonnade.schemas.accounts": "NewPassword",
     "colonnade.schemas.derive": "Email ExactNumber",
+    "colonnade.security.common_passwords": "CommonPasswords",
     "colonnade.security.openid": "OpenIDProvider",
     "colonnade.security.passwords": "hash_password",
     "colonnade.models.webhooks": "WebhookMixin",
@@ -128,6 +130,7 @@ __all__ = [
     "Cache",
     "Change",
     "ColonnadeError",
+    "CommonPasswords",
     "ConflictError",
     "Database",
     "DeclarationError",

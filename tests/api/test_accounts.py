@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -11,23 +13,28 @@ import sqlalchemy as sa
 from fastapi import Depends, FastAPI
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.main import build
 from app.models import Product, User, UserRole
 from colonnade import (
     ANONYMOUS,
     AccountMixin,
     Accounts,
+    Base,
+    CommonPasswords,
     Database,
     DeclarationError,
     Principal,
+    Settings,
     UUIDv7Id,
     account_tables,
     get_principal,
     hash_password,
     install,
 )
+from colonnade.core.errors import InvalidBodyError
 from colonnade.models.mixins import uuid7
 from tests.library import problem
-from tests.shop import PASSWORD, Json, bearer, new_user, sign_in
+from tests.shop import HOST, PASSWORD, Json, bearer, new_user, sign_in
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory", "postgresql")]
 
@@ -303,6 +310,47 @@ async def test_expired_sessions_are_removed(shop_app: FastAPI, shop: Client) -> 
         await unit.commit()
     await shop_app.state.colonnade.accounts.sessions.purge(shop_app.state.database)
     assert await sessions_of(shop_app) == 1
+
+
+@pytest.mark.databases("sqlite-file", "postgresql")
+async def test_what_one_worker_does_counts_for_the_other(database_url: str) -> None:
+    """S78: a token that the other worker has seen already is refused by it at its next request."""
+    async with AsyncExitStack() as stack:
+        workers = []
+        for _ in range(2):
+            settings = Settings(env="test", _env_file=None)  # type: ignore[call-arg]
+            app = build(settings, Database(database_url, metadata=Base.metadata))
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            client = Client(transport=httpx.ASGITransport(app), base_url=f"{HOST}/api/")
+            workers.append(await stack.enter_async_context(client))
+        one, other = workers
+        await new_user(one)
+        for path, body in (("logout", None), ("logout-all", None), ("password", {"new_password": "difference-2"})):
+            tokens = await sign_in(one, "ada")
+            assert (await me(other, tokens)).status_code == 200
+            sent = None if body is None else {"current_password": PASSWORD, **body}
+            assert (await one.post(f"auth/{path}", json=sent, headers=bearer(tokens))).status_code == 204
+            assert (await me(other, tokens)).status_code == 401
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_a_common_password_is_refused(database_url: str, tmp_path: Path) -> None:
+    """S36: where a list of them is set, whatever their case; an account that has one already keeps it."""
+    listed = tmp_path / "common.txt"
+    listed.write_text("password1\nDifference-2\n", encoding="utf-8")
+    settings = Settings(env="test", common_passwords=listed, _env_file=None)  # type: ignore[call-arg]
+    app = build(settings, Database(database_url, metadata=Base.metadata))
+    client = Client(transport=httpx.ASGITransport(app), base_url=f"{HOST}/api/")
+    async with app.router.lifespan_context(app), client as shop:
+        await new_user(shop)
+        tokens = await sign_in(shop, "ada")
+        change = {"current_password": PASSWORD, "new_password": "dIFFERENCE-2"}
+        answer = await shop.post("auth/password", json=change, headers=bearer(tokens))
+        assert problem(answer, 422)["errors"][0]["code"] == "password_common"
+        assert (await me(shop, tokens)).status_code == 200
+    with pytest.raises(InvalidBodyError):
+        CommonPasswords(listed).refuse("Password1", "/password")
+    CommonPasswords().refuse("password1", "/password")
 
 
 @pytest.mark.databases("sqlite-memory")

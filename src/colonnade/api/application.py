@@ -103,7 +103,7 @@ def create_app(
     key = settings.secret_key.get_secret_value()
     install(app, database, response_wrapper=settings.response_wrapper, secret_key=key)
     if accounts is not None:
-        accounts.attach(app.state.colonnade, key.encode(), settings.login_limit)
+        accounts.attach(app.state.colonnade, key.encode(), settings.login_limit, settings.common_passwords)
     answer_with_problems(app)
     runtime = runtime_of(app)
     runtime.limits, runtime.answers, runtime.figures = limits, answers, observation.figures

@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     EmailStr,
     Field,
+    FilePath,
     SecretStr,
     ValidationError,
     field_validator,
@@ -161,6 +162,7 @@ class Settings(BaseSettings):
 
     rate_limit: Rate = "100/minute"
     login_limit: Rate = DEFAULT_LOGIN_LIMIT
+    common_passwords: FilePath | None = None
     cache: bool = True
     response_wrapper: bool = False
     sql_echo: bool = False
