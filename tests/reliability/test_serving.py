@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -46,6 +48,18 @@ class Load:
                 await asyncio.sleep(0.02)  # two cores are shared with the server itself
 
 
+def _migrate(folder: Path) -> None:
+    """Add a column that the running code can live with, and put the code that knows it in place."""
+    with closing(sqlite3.connect(folder / "notes.db", timeout=20)) as connection:
+        connection.execute("ALTER TABLE notes ADD COLUMN colour VARCHAR(20)")
+        connection.commit()
+    code = (folder / "notes.py").read_text()
+    text = "text: Mapped[str] = mapped_column(String(200))\n"
+    (folder / "notes.py").write_text(
+        code.replace(text, text + "    colour: Mapped[str | None] = mapped_column(String(20))\n")
+    )
+
+
 async def _pids(server: Served) -> set[int]:
     async with httpx.AsyncClient(base_url=server.root) as client:
         found = set()
@@ -54,13 +68,15 @@ async def _pids(server: Served) -> set[int]:
         return found
 
 
-async def test_a_rolling_restart_loses_no_request(tmp_path: Path) -> None:
-    """Every worker is replaced under load, and each request is answered: none refused, reset or failed."""
+async def test_a_rolling_restart_with_a_migration_loses_no_request(tmp_path: Path) -> None:
+    """Under load the table gets a column and every worker is replaced by one that knows it; each request is answered."""
     with served(tmp_path, "--workers", "2") as server:
         before = await _pids(server)
         load = Load(server)
         asking = asyncio.create_task(load.run())
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.3)
+        _migrate(tmp_path)
+        await asyncio.sleep(0.3)
         server.process.send_signal(signal.SIGHUP)
         async with asyncio.timeout(120):
             while before & await _pids(server):
@@ -70,6 +86,7 @@ async def test_a_rolling_restart_loses_no_request(tmp_path: Path) -> None:
         await asking
         async with httpx.AsyncClient(base_url=server.root) as client:
             stored = (await client.get("/api/notes?count=exact")).json()["total"]
+            assert (await client.get("/api/notes/1")).json() == {"id": 1, "text": "x", "colour": None}
             await asyncio.sleep(1.5)  # until the workers have told each other
             told = (await client.get("/metrics")).text
     assert set(load.seen) == {200, 201}, load.seen
