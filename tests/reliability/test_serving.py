@@ -55,9 +55,8 @@ def _migrate(folder: Path) -> None:
         connection.commit()
     code = (folder / "notes.py").read_text()
     text = "text: Mapped[str] = mapped_column(String(200))\n"
-    (folder / "notes.py").write_text(
-        code.replace(text, text + "    colour: Mapped[str | None] = mapped_column(String(20))\n")
-    )
+    more = "    colour: Mapped[str | None] = mapped_column(String(20))\n"
+    (folder / "notes.py").write_text(code.replace(text, text + more))
 
 
 async def _pids(server: Served) -> set[int]:
@@ -78,7 +77,7 @@ async def test_a_rolling_restart_with_a_migration_loses_no_request(tmp_path: Pat
         _migrate(tmp_path)
         await asyncio.sleep(0.3)
         server.process.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(300):
             while before & await _pids(server):
                 await asyncio.sleep(0.2)
         await asyncio.sleep(0.5)
