@@ -41,10 +41,10 @@ class Maker(IntegerId, Tree):
     title: Mapped[str] = mapped_column("name", sa.String(20))
     country_id: Mapped[int | None] = mapped_column(sa.ForeignKey("countries.id"))
     country: Mapped[Country | None] = relationship(lazy="raise")
-    things: Mapped[list[Relic]] = relationship(lazy="raise", back_populates="maker")
+    things: Mapped[list[Heirloom]] = relationship(lazy="raise", back_populates="maker")
 
 
-class Relic(IntegerId, Tree):
+class Heirloom(IntegerId, Tree):
     """Is made; may have no maker, no size and no note."""
 
     __tablename__ = "things"
@@ -56,7 +56,7 @@ class Relic(IntegerId, Tree):
     maker_id: Mapped[int | None] = mapped_column("made_by", sa.ForeignKey("makers.id"))
     maker: Mapped[Maker | None] = relationship(lazy="raise", back_populates="things")
     parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("things.id"))
-    parent: Mapped[Relic | None] = relationship(lazy="raise", remote_side="Relic.id")
+    parent: Mapped[Heirloom | None] = relationship(lazy="raise", remote_side="Heirloom.id")
 
 
 class Idle(Service):
@@ -97,14 +97,14 @@ async def client(database_url: str, service: Service) -> AsyncIterator[httpx.Asy
     """A client of five things, their makers and countries."""
     database = Database(database_url, metadata=Tree.metadata)
     makers = Listing(filters=["things.size", "things.maker.title"], search=["title", "country.name"])
-    resources = [Resource(Relic, listing=LISTING, service=service), Resource(Maker, listing=makers, service=service)]
+    resources = [Resource(Heirloom, listing=LISTING, service=service), Resource(Maker, listing=makers, service=service)]
     app = create_app(resources, database=database, settings=Settings(env="test", _env_file=None))
     async with app.router.lifespan_context(app), client_of(app) as client:
         async with database.unit_of_work() as unit:
             for rows in (
                 [Country(name=name) for name in COUNTRIES],
                 [Maker(**row) for row in MAKERS],
-                [Relic(**row) for row in THINGS],
+                [Heirloom(**row) for row in THINGS],
             ):
                 for row in rows:
                     unit.session.add(row)
@@ -323,7 +323,7 @@ async def test_openapi_types_every_filter(client: httpx.AsyncClient) -> None:
 def test_what_is_not_there_is_refused_at_the_declaration(listing: Listing) -> None:
     """A filter or search by what is no column, or no text, is refused when the resource is declared."""
     with pytest.raises(DeclarationError):
-        Resource(Relic, listing=listing)
+        Resource(Heirloom, listing=listing)
 
 
 async def test_the_shop_is_searched(shop: httpx.AsyncClient) -> None:

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,16 +62,6 @@ def test_a_test_is_held_to_its_kinds(database_url: str, request: pytest.FixtureR
     """The marker `databases` names the kinds that a test runs with."""
     assert urlsplit(database_url).scheme in ("sqlite", "mysql")
     assert database_url != "sqlite://"
-
-
-@pytest.mark.databases("mariadb")
-def test_mariadb_compares_text_by_code_point(database_url: str) -> None:
-    """S39: case and trailing blanks tell texts apart on MariaDB as on the other databases."""
-    with closing(_connect(database_url)) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE words (word varchar(20) PRIMARY KEY)")
-        cursor.executemany("INSERT INTO words VALUES (%s)", [("a",), ("A",), ("a ",), ("ä",), ("\U0001f600",)])
-        cursor.execute("SELECT count(*) FROM words")
-        assert cursor.fetchone() == (5,)
 
 
 @pytest.mark.parametrize("turn", [1, 2])

@@ -120,6 +120,17 @@ def test_a_migration_from_the_models_leaves_no_difference(migrations: Migrations
     migrations.check()
 
 
+@pytest.mark.databases("mariadb")
+def test_migrated_tables_compare_text_by_code_point(migrations: Migrations) -> None:
+    """What a migration makes on MariaDB is what `create_all` makes, columns that come later included."""
+    add(migrations, 2, 'def upgrade():\n    op.add_column("books", sa.Column("title", sa.String(50)))\n')
+    migrations.upgrade()
+    found = ask(
+        migrations.url, "SHOW FULL COLUMNS FROM books LIKE 'title'", "SHOW FULL COLUMNS FROM books LIKE 'title'"
+    )
+    assert found[0][2] == "utf8mb4_nopad_bin"
+
+
 @ON_DISK
 def test_status_tells_what_is_ahead(migrations: Migrations) -> None:
     """`status` gives the revision and the migrations ahead, and none when the database is at the head."""

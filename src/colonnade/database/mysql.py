@@ -6,12 +6,36 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from colonnade.database.diagnosis import Cause, Diagnosis
 from colonnade.database.driver import Outcome, Statement, UnsureError
+
+
+class BinaryTables(MySQLDDLCompiler):
+    """Creates tables whose text is compared by code point, spaces at its end and all, as on the other databases.
+
+    The usual collations take "a" for "A" and "a" for "a ": unique values, filters, sorts and cursors would mean something
+    else here than on PostgreSQL and SQLite. What a table or a column says of its own character set or collation holds.
+    """
+
+    def post_create_table(self, table: sa.Table) -> str:
+        """Write the table's options, the collation first."""
+        options = super().post_create_table(table)
+        if any(name.upper().endswith(("_COLLATE", "_CHARSET", "_CHARACTER_SET")) for name in table.kwargs):
+            return options
+        # MySQL's own collation without padding; MariaDB's is another by another name.
+        name = "utf8mb4_nopad_bin" if self.dialect.is_mariadb else "utf8mb4_0900_bin"
+        return f" COLLATE {name} {options}".rstrip()
+
+
+def configure(dialect: sa.Dialect) -> None:
+    """Have an engine create its tables so, by `create_all` as by migrations."""
+    dialect.ddl_compiler = BinaryTables
 
 
 class MySQLDriver:
