@@ -7,7 +7,6 @@ from app.core.config import settings
 from app.core.database import database
 from app.core.mail import mail
 from app.core.security import accounts
-from app.core.webhooks import webhooks
 from colonnade import Database, Settings, create_app
 
 DESCRIPTION = """
@@ -33,7 +32,7 @@ def build(settings: Settings, database: Database) -> FastAPI:
         settings=settings,
         database=database,
         accounts=accounts,
-        jobs=[mail.job, *webhooks.jobs],
+        jobs=[mail.job],
         title="Colonnade reference application",
         summary="Users and their posts, products and orders.",
         description=DESCRIPTION,

@@ -6,9 +6,8 @@ from app.api.post import posts
 from app.api.product import products
 from app.api.user import users
 from app.api.user_profile import user_profiles
-from app.api.webhook import subscriptions
 
-VERSIONS = {"v1": [users, user_profiles, posts, categories, products, orders, subscriptions]}
+VERSIONS = {"v1": [users, user_profiles, posts, categories, products, orders]}
 
 TAGS = [
     {"name": "users", "description": "People with an account."},
@@ -17,5 +16,4 @@ TAGS = [
     {"name": "categories", "description": "What sorts of products there are."},
     {"name": "products", "description": "What is sold, and how much of it is left."},
     {"name": "orders", "description": "What users bought; an order takes its products from the stock."},
-    {"name": "webhooks", "description": "Who is told of orders, by signed requests; for administrators."},
 ]

@@ -32,9 +32,7 @@ MAX_STOCK = 2**31 - 1
 
 
 class OrderService(Service):
-    """Takes from the stock what is ordered, and puts back what is cancelled; webhooks tell of both."""
-
-    publishes = True
+    """Takes from the stock what is ordered, and puts back what is cancelled."""
 
     async def prepare(self, change: Change) -> None:
         """Refuse a product that stands in two lines: which quantity was meant is the client's to say.

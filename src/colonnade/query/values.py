@@ -54,6 +54,8 @@ def read_value(column: ColumnFacts, text: str) -> object:
     """
     try:
         value = _READERS[column.kind](column, text)
+    except UnreadableError:
+        raise
     except (ValueError, KeyError, InvalidOperation, OverflowError):
         raise UnreadableError(f"{column.kind.value}_expected", f"Expected {_expected(column)}.") from None
     # A text longer than its column is a sound question with an empty answer.

@@ -1,5 +1,0 @@
-"""Subscriptions on the wire: the library's own."""
-
-from colonnade import WebhookCreate, WebhookResponse, WebhookUpdate
-
-__all__ = ["WebhookCreate", "WebhookResponse", "WebhookUpdate"]

@@ -1,1 +1,0 @@
-"""Telling subscribers of changes by signed HTTP requests, through jobs (https://www.standardwebhooks.com)."""
