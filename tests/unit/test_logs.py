@@ -108,3 +108,10 @@ def test_a_path_that_has_no_bytes_is_written_all_the_same() -> None:
     log = RequestLog("json", written.append)
     log.add(RequestLine(1.0, "r", "GET", None, "/\udcff", 500, 0.1, 0, ""))
     assert json.loads(written[0])["path"] == "'/\\udcff'"
+
+
+@pytest.mark.parametrize("library", ["aiosqlite", "httpx"])
+def test_libraries_that_tell_values_are_kept_quiet(library: str) -> None:
+    """S66: at LOG_LEVEL=debug no driver writes statements with their values, and no client addresses with their queries."""
+    config = logging_config(Settings(env="test", log_level="debug", _env_file=None))  # type: ignore[call-arg]
+    assert (config["root"]["level"], config["loggers"][library]["level"]) == ("DEBUG", "WARNING")

@@ -23,8 +23,7 @@ from colonnade.database.database import Database
 from colonnade.database.plans import explain
 from colonnade.database.sessions import open_sessions
 from colonnade.observation.database_figures import pool_state
-
-ADMINISTRATOR = "admin"
+from colonnade.services.accounts.administrator import ROLE
 
 _HEADER = b"x-explain"
 
@@ -35,7 +34,7 @@ async def may_debug(scope: Scope) -> bool:
     if runtime.authenticate is None:
         return is_local(scope)
     try:
-        return (await runtime.who(scope)).role == ADMINISTRATOR
+        return (await runtime.who(scope)).role == ROLE
     except ProblemError:
         return False
 

@@ -21,6 +21,9 @@ from colonnade.core.settings import Settings
 from colonnade.core.trace import current_trace
 from colonnade.observation.redaction import hide_secrets
 
+_TALKATIVE = ("aiosqlite", "asyncio", "httpcore", "httpx", "python_multipart", "multipart")
+"""Libraries that tell at `debug` or `info` what they pass on: statements with their values, addresses with their queries."""
+
 _ECHOING = ("sqlalchemy.engine.Engine", "sqlalchemy.pool.LendingPool", "sqlalchemy.pool.impl.QueuePool")
 
 
@@ -50,6 +53,7 @@ def logging_config(settings: Settings) -> dict[str, Any]:
     """Give what `logging.config.dictConfig` and uvicorn's `log_config` take; it can be pickled for a worker."""
     level = settings.log_level.upper()
     through = {"level": level, "handlers": [], "propagate": True}
+    quiet = {name: {"level": "WARNING"} for name in _TALKATIVE}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -57,7 +61,12 @@ def logging_config(settings: Settings) -> dict[str, Any]:
         "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stdout"}},
         "root": {"level": level, "handlers": ["stdout"]},
         # The request line says what uvicorn's access log would, and at which cost.
-        "loggers": {"uvicorn": through, "uvicorn.error": through, "uvicorn.access": {**through, "level": "WARNING"}},
+        "loggers": {
+            **quiet,
+            "uvicorn": through,
+            "uvicorn.error": through,
+            "uvicorn.access": {**through, "level": "WARNING"},
+        },
     }
 
 
@@ -67,7 +76,8 @@ def formatter(log_format: str) -> logging.Formatter:
     if log_format == "json":
         last = [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer(_dump)]
     else:
-        last = [hide_secrets, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        clock = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+        last = [clock, hide_secrets, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     return ProcessorFormatter(
         foreign_pre_chain=[*_shared(), structlog.stdlib.ExtraAdder()],
         processors=[ProcessorFormatter.remove_processors_meta, _drop_coloured_twin, *last],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,6 +13,7 @@ from colonnade.database.database import Database
 from colonnade.observation.database_figures import database_figures
 from colonnade.observation.figures import Figures
 from colonnade.observation.logs import configure_logging
+from colonnade.observation.process_figures import process_figures
 from colonnade.observation.request_log import RequestLog
 from colonnade.observation.requests import RequestWatch
 from colonnade.observation.slow_statements import SlowStatements
@@ -38,9 +40,8 @@ class Observation:
         least = _LEAST_STATUS.get(settings.log_level)
         self.requests = RequestWatch(None if least is None else RequestLog(settings.log_format), least or 0)
         self.figures = Figures()
-        self.figures.sources += [self.requests.figures, partial(database_figures, database)]
-        if settings.slow_statement:
-            database.watch.listeners.append(SlowStatements(database, settings.slow_statement))
+        self.figures.sources += [self.requests.figures, partial(database_figures, database), process_figures]
+        self._database = database
         self.workers = Workers(settings.metrics_dir, self.figures)
 
     @asynccontextmanager
@@ -48,9 +49,13 @@ class Observation:
         """Set up the log, keep the other processes informed, and write everything down at the end."""
         configure_logging(self._settings)
         writing = asyncio.create_task(self.workers.keep_writing())
+        slow = SlowStatements(self._database, self._settings.slow_statement or math.inf)
+        self._database.watch.listeners.append(slow)
         try:
             yield
         finally:
+            self._database.watch.listeners.remove(slow)
+            slow.close()
             writing.cancel()
             self.workers.write(ending=True)
             self.requests.close()

@@ -51,6 +51,11 @@ class SlowStatements:
             return
         self._tell(ran, None)
 
+    def close(self) -> None:
+        """Leave a plan that is being made."""
+        if self._planning is not None:
+            self._planning.cancel()
+
     def _is_due(self, sql: str) -> bool:
         now = time.monotonic()
         if now - self._planned.get(sql, -AGAIN_SECONDS) < AGAIN_SECONDS:
