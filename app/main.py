@@ -7,6 +7,7 @@ from app.core.config import settings
 from app.core.database import database
 from app.core.mail import mail
 from app.core.security import accounts
+from app.core.webhooks import webhooks
 from colonnade import Database, Settings, create_app
 
 DESCRIPTION = """
@@ -32,7 +33,7 @@ def build(settings: Settings, database: Database) -> FastAPI:
         settings=settings,
         database=database,
         accounts=accounts,
-        jobs=[mail.job],
+        jobs=[mail.job, *webhooks.jobs],
         title="Colonnade reference application",
         summary="Users and their posts, products and orders.",
         description=DESCRIPTION,

@@ -6,8 +6,9 @@ from app.api.post import posts
 from app.api.product import products
 from app.api.user import users
 from app.api.user_profile import user_profiles
+from app.api.webhook import subscriptions
 
-VERSIONS = {"v1": [users, user_profiles, posts, categories, products, orders]}
+VERSIONS = {"v1": [users, user_profiles, posts, categories, products, orders, subscriptions]}
 
 TAGS = [
     {"name": "users", "description": "People with an account."},
@@ -16,4 +17,5 @@ TAGS = [
     {"name": "categories", "description": "What sorts of products there are."},
     {"name": "products", "description": "What is sold, and how much of it is left."},
     {"name": "orders", "description": "What users bought; an order takes its products from the stock."},
+    {"name": "webhooks", "description": "Who is told of orders, by signed requests; for administrators."},
 ]

@@ -3,11 +3,11 @@
 from app.api.product import products
 from app.models.category import Category
 from app.schemas.category import CategoryCreate, CategoryResponse, CategoryUpdate
-from colonnade import Listing, Resource, Routes, Schemas
+from colonnade import Cache, Listing, Resource, Routes, Schemas
 
 categories = Resource(
     Category,
     schemas=Schemas(create=CategoryCreate, update=CategoryUpdate, response=CategoryResponse),
     listing=Listing(filters=["name"], sorts=["id", "name"]),
-    routes=Routes(parts={"products": (products, "category_id")}),
+    routes=Routes(parts={"products": (products, "category_id")}, cache=Cache()),
 )

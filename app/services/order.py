@@ -32,7 +32,9 @@ MAX_STOCK = 2**31 - 1
 
 
 class OrderService(Service):
-    """Takes from the stock what is ordered, and puts back what is cancelled."""
+    """Takes from the stock what is ordered, and puts back what is cancelled; webhooks tell of both."""
+
+    publishes = True
 
     async def prepare(self, change: Change) -> None:
         """Refuse a product that stands in two lines: which quantity was meant is the client's to say.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from app.core.mail import mail
+from app.core.security import common_passwords
 from colonnade import Change, JobRequest, Service, hash_password
 
 
@@ -12,8 +13,9 @@ class UserService(Service):
     async def prepare(self, change: Change) -> None:
         """Replace the password by its hash; nothing later sees the password."""
         if "password" in change.values:
-            password = change.values.pop("password")
-            change.values["hashed_password"] = await hash_password(password.get_secret_value())
+            password = change.values.pop("password").get_secret_value()
+            common_passwords.refuse(password, "/password")
+            change.values["hashed_password"] = await hash_password(password)
 
     def jobs(self, change: Change) -> Iterator[JobRequest]:
         """Welcome a new user; the mail is asked for in the transaction that stores the account, so no crash loses it."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from colonnade.api.exceptions import answer_with_problems
     from colonnade.api.resource import Listing, Resource, Routes, Schemas
     from colonnade.api.route import add_figures, get_database
+    from colonnade.cache.declaration import Cache
     from colonnade.core.errors import (
         ColonnadeError,
         ConflictError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from colonnade.mail.mail import Mail
     from colonnade.models.accounts import AccountMixin, account_tables
     from colonnade.models.base import Base
+    from colonnade.models.cache_versions import cache_versions
     from colonnade.models.clock import utc_now
     from colonnade.models.full_text import full_text
     from colonnade.models.idempotency import idempotency_keys
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     )
     from colonnade.models.rate_limits import rate_limits
     from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime, value_enum
+    from colonnade.models.webhooks import WebhookMixin
     from colonnade.observation.figures import Figure
     from colonnade.policy.audience import anyone, role, signed_in
     from colonnade.policy.grant import allow
@@ -59,9 +62,13 @@ if TYPE_CHECKING:
     from colonnade.policy.principal import ANONYMOUS, Principal
     from colonnade.schemas.accounts import NewPassword
     from colonnade.schemas.derive import Email, ExactNumber
+    from colonnade.schemas.webhooks import WebhookCreate, WebhookResponse, WebhookUpdate
+    from colonnade.security.common_passwords import CommonPasswords
     from colonnade.security.openid import OpenIDProvider
     from colonnade.security.passwords import hash_password
     from colonnade.services.hooks import Change, Service
+    from colonnade.services.webhooks import WebhookService
+    from colonnade.webhooks.webhooks import Webhooks
 
 # Where each name is found when it is first asked for: `colonnade --help` needs none of them, and the web and the
 # database take a second to import.
@@ -72,6 +79,7 @@ _ROOMS = {
     "colonnade.api.exceptions": "answer_with_problems",
     "colonnade.api.resource": "Listing Resource Routes Schemas",
     "colonnade.api.route": "add_figures get_database",
+    "colonnade.cache.declaration": "Cache",
     "colonnade.core.errors": "ColonnadeError ConflictError DeclarationError Fault ForbiddenError "
     "NotFoundError ProblemError RuleError UnauthenticatedError UniqueError",
     "colonnade.core.trace": "get_request_id",
@@ -86,6 +94,7 @@ _ROOMS = {
     "colonnade.mail.mail": "Mail",
     "colonnade.models.accounts": "AccountMixin account_tables",
     "colonnade.models.base": "Base",
+    "colonnade.models.cache_versions": "cache_versions",
     "colonnade.models.clock": "utc_now",
     "colonnade.models.full_text": "full_text",
     "colonnade.models.idempotency": "idempotency_keys",
@@ -101,9 +110,14 @@ _ROOMS = {
     "colonnade.policy.principal": "ANONYMOUS Principal",
     "colonnade.schemas.accounts": "NewPassword",
     "colonnade.schemas.derive": "Email ExactNumber",
+    "colonnade.security.common_passwords": "CommonPasswords",
     "colonnade.security.openid": "OpenIDProvider",
     "colonnade.security.passwords": "hash_password",
+    "colonnade.models.webhooks": "WebhookMixin",
+    "colonnade.schemas.webhooks": "WebhookCreate WebhookResponse WebhookUpdate",
     "colonnade.services.hooks": "Change Service",
+    "colonnade.services.webhooks": "WebhookService",
+    "colonnade.webhooks.webhooks": "Webhooks",
 }
 _PLACES = {name: module for module, names in _ROOMS.items() for name in names.split()}
 
@@ -113,8 +127,10 @@ __all__ = [
     "Accounts",
     "Base",
     "BigId",
+    "Cache",
     "Change",
     "ColonnadeError",
+    "CommonPasswords",
     "ConflictError",
     "Database",
     "DeclarationError",
@@ -152,12 +168,19 @@ __all__ = [
     "UniqueError",
     "UnitOfWork",
     "Versioned",
+    "WebhookCreate",
+    "WebhookMixin",
+    "WebhookResponse",
+    "WebhookService",
+    "WebhookUpdate",
+    "Webhooks",
     "Worker",
     "account_tables",
     "add_figures",
     "allow",
     "answer_with_problems",
     "anyone",
+    "cache_versions",
     "create_app",
     "full_text",
     "get_database",

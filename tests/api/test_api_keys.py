@@ -15,7 +15,7 @@ from colonnade.services.accounts.api_keys import MAX_KEYS
 from tests.library import places, problem
 from tests.shop import Json, bearer, new_user, sign_in
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory", "postgresql")]
 
 Client = httpx.AsyncClient
 KEYS = account_tables(User).api_keys
@@ -55,6 +55,7 @@ async def test_a_key_is_shown_once_and_stored_as_hash(shop_app: FastAPI, shop: C
     assert key["key"].rpartition("_")[2] not in stored
 
 
+@pytest.mark.databases("sqlite-memory", "sqlite-file", "postgresql", "mariadb")
 async def test_a_key_is_its_account_within_scopes(shop_app: FastAPI, shop: Client) -> None:
     """S78: id and role are the account's at this moment, the scopes are the key's; when it was used is noted."""
     header = await signed_in(shop)
@@ -69,6 +70,7 @@ async def test_a_key_is_its_account_within_scopes(shop_app: FastAPI, shop: Clien
     assert listed[0]["last_used_at"] is not None
 
 
+@pytest.mark.databases("sqlite-memory", "sqlite-file", "postgresql", "mariadb")
 async def test_a_revoked_key_is_refused_at_once(shop: Client) -> None:
     """S78: and revoking it a second time is a 404."""
     header = await signed_in(shop)
@@ -92,7 +94,6 @@ async def test_a_key_of_a_deactivated_account_is_refused(shop_app: FastAPI, shop
     assert (await shop.get("users/me", headers=by_key(key))).status_code == 401
 
 
-@pytest.mark.databases("sqlite-memory", "postgresql")
 async def test_a_key_that_has_ended_is_refused(shop_app: FastAPI, shop: Client) -> None:
     """S78: from its end on."""
     header = await signed_in(shop)

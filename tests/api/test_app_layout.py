@@ -70,7 +70,7 @@ def test_endpoints_hold_no_logic() -> None:
 def test_paths_are_plural_and_kebab_case(document: dict[str, Any]) -> None:
     """S3, S6: no verb, no underscore, no capital, no trailing slash."""
     names = {resource.path for resource in RESOURCES}
-    assert names == {"users", "user-profiles", "posts", "categories", "products", "orders"}
+    assert names == {"users", "user-profiles", "posts", "categories", "products", "orders", "webhooks"}
     assert all(path == path.lower().rstrip("/") and "_" not in path for path in document["paths"] if path != "/")
 
 

@@ -74,7 +74,7 @@ async def test_an_account_that_is_not_there_is_limited_alike(shop: Client) -> No
     assert await try_password(shop, "somebody") == 401
 
 
-@pytest.mark.databases("sqlite-memory", "postgresql")
+@pytest.mark.databases("sqlite-memory")
 async def test_an_address_may_fail_twenty_times(shop: Client) -> None:
     """S32: over all accounts; then nobody gets in from there, and others do from elsewhere."""
     await new_user(shop)

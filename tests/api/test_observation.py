@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from colonnade import Figure, add_figures, get_db
+from colonnade import Figure, Principal, add_figures, get_db
 from colonnade.api.route import runtime_of
 from tests.observed import figures, lines, observed
 
@@ -110,6 +110,19 @@ async def test_an_exception_is_logged_with_its_request(
     (record,) = [record for record in caplog.records if record.exc_info]
     assert (answer.status_code, line["status"], line["level"]) == (500, 500, "error")
     assert answer.json()["request_id"] == line["request_id"] == vars(record)["request_id"]
+
+
+async def test_a_line_says_who_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """S37: the key of who was signed in stands in the line, and the time that finding out took in `Server-Timing`."""
+
+    async def signed_in(*_: Any) -> Principal:
+        return Principal(7, "user")
+
+    async with observed(server_timing=True) as (app, client):
+        runtime_of(app).authenticate = signed_in
+        answer = await client.get("/api/v1/lamps")
+    assert lines(capsys)[0]["principal"] == "account:7"
+    assert answer.headers["server-timing"].startswith("auth;dur=")
 
 
 async def test_only_failures_are_lines_at_level_warning(capsys: pytest.CaptureFixture[str]) -> None:

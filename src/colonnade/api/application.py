@@ -27,6 +27,8 @@ from colonnade.api.resource import Resource
 from colonnade.api.route import Runtime, runtime_of
 from colonnade.api.shortcut import Shortcut
 from colonnade.api.telemetry import telemetry_config, trace_statements
+from colonnade.cache import Answers
+from colonnade.cache.choice import open_answers
 from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.sealing import Seal
 from colonnade.core.settings import DEFAULT_LOGIN_LIMIT, Settings, settings_or_exit
@@ -75,6 +77,7 @@ def create_app(
         raise DeclarationError("debug=True shows every traceback to whoever asks; production must not")
     database = database or Database.from_settings(settings, Base.metadata)
     limits = open_limits(settings, database)
+    answers = open_answers(settings)
     observation = Observation(settings, database)
     telemetry = telemetry_config(fastapi.pop("telemetry", None))
     trace_statements(database, telemetry)
@@ -84,7 +87,9 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         middleware=_middleware(settings, limits, observation),
-        lifespan=_lifespan(_Parts(database, settings, limits, observation, accounts), fastapi.pop("lifespan", None)),
+        lifespan=_lifespan(
+            _Parts(database, settings, limits, answers, observation, accounts), fastapi.pop("lifespan", None)
+        ),
         **fastapi,
     )
     _include_versions(app, resources, settings.api_prefix, accounts)
@@ -98,10 +103,10 @@ def create_app(
     key = settings.secret_key.get_secret_value()
     install(app, database, response_wrapper=settings.response_wrapper, secret_key=key)
     if accounts is not None:
-        accounts.attach(app.state.colonnade, key.encode(), settings.login_limit)
+        accounts.attach(app.state.colonnade, key.encode(), settings.login_limit, settings.common_passwords)
     answer_with_problems(app)
     runtime = runtime_of(app)
-    runtime.limits, runtime.figures = limits, observation.figures
+    runtime.limits, runtime.answers, runtime.figures = limits, answers, observation.figures
     letters = [] if runtime.accounts is None or runtime.accounts.letters is None else [runtime.accounts.letters.job]
     runtime.jobs, runtime.runs_jobs = tuple(by_name([*jobs, *letters]).values()), settings.jobs
     if runtime.jobs:
@@ -182,6 +187,7 @@ class _Parts:
     database: Database
     settings: Settings
     limits: Limits
+    answers: Answers | None
     observation: Observation
     accounts: Accounts | None
 
@@ -193,6 +199,8 @@ def _lifespan(parts: _Parts, own: Lifespan | None) -> Lifespan:
             await stack.enter_async_context(parts.observation.running())
             stack.push_async_callback(parts.database.dispose)
             stack.push_async_callback(parts.limits.close)
+            if parts.answers is not None:
+                stack.push_async_callback(parts.answers.close)
             await parts.database.start(create_tables=parts.settings.env in {"development", "test"})
             if parts.accounts is not None:
                 await parts.accounts.prepare(parts.database, parts.settings)

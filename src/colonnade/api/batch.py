@@ -12,6 +12,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute
 
 from colonnade.api.body import parse_body, require_json
+from colonnade.api.caching import Cached
 from colonnade.api.idempotency import Idempotent
 from colonnade.api.limited import Limited
 from colonnade.api.operations import Call
@@ -123,7 +124,7 @@ class _Run:
         if not isinstance(route, ResourceRoute):
             return False
         operation = route.operation
-        while isinstance(operation, Limited | Idempotent):
+        while isinstance(operation, Cached | Limited | Idempotent):
             operation = operation.operation
         app: FastAPI = self._scope["app"]
         return not isinstance(operation, Batch) and not route.apart and runtime_of(app).lets_through(route, app)

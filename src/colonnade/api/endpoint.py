@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from colonnade.api.answer_headers import OF_STATUS, success_headers
+from colonnade.api.caching import Caching
 from colonnade.api.operations import GetOwnRow, GetRow, ListRows, Operation
 from colonnade.api.problems import Problem
 
@@ -21,6 +22,7 @@ class Endpoint:
         status: of an answer that says it was done; by the method when None.
         also: further refusals, by status.
         partly: what is answered with 207, where a request may be done in parts.
+        caching: how its answers are cached, if they are.
         request_body: of OpenAPI, for a body that the operation reads by itself: a form, or one that may be left out.
         is_governed: not everybody may.
     """
@@ -36,6 +38,7 @@ class Endpoint:
     also: Mapping[int, str] = field(default_factory=dict)
     request_body: Mapping[str, Any] | None = None
     is_governed: bool = False
+    caching: Caching | None = None
 
     @property
     def success(self) -> int:

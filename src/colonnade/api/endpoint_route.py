@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Request, Response
 from pydantic import BaseModel
 
+from colonnade.api.caching import Cached
 from colonnade.api.endpoint import Endpoint
 from colonnade.api.idempotency import Idempotent, key_header
 from colonnade.api.limited import Limited
-from colonnade.api.operations import Operation
+from colonnade.api.operations import GetRow, ListRows, Operation
 from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.database.database import Database
 from colonnade.limits.rate import Rate
@@ -40,6 +41,8 @@ def add_route(
     if keys is not None and endpoint.method in {"POST", "PATCH"}:
         operation = Idempotent(operation, keys)
         described.append(key_header())
+    if endpoint.caching is not None and isinstance(operation, ListRows | GetRow):
+        operation = Cached(operation, endpoint.caching)
     if rate is not None:
         operation = Limited(operation, f"{name}-{endpoint.method.lower()}", rate)
     place = endpoint.path.replace("/", "_").replace("{id}", "one")

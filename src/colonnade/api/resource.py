@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, create_model
 from sqlalchemy.orm import DeclarativeBase
 
 from colonnade.api.bulk_endpoints import atomic_parameter, bulk_endpoints
+from colonnade.api.caching import caching_of
 from colonnade.api.endpoint import Endpoint
 from colonnade.api.endpoint_route import add_route
 from colonnade.api.operations import (
@@ -35,6 +36,7 @@ from colonnade.api.parameters import (
     view_parameters,
 )
 from colonnade.api.preconditions import change_headers, read_headers
+from colonnade.cache import Cache
 from colonnade.core.errors import DeclarationError
 from colonnade.limits.rate import Rate, read_rate
 from colonnade.models.facts import Kind, TableFacts, read_facts
@@ -101,6 +103,7 @@ class Routes:
         limits: how often each client may ask, by method: `{"POST": "10/minute"}` for all that POST does here, together.
         idempotent: POST and PATCH take an `Idempotency-Key`; the answers are kept in the table of `idempotency_keys`.
         me: `GET /me` shows whoever is signed in his own row; for the resource of the accounts.
+        cache: keep lists and rows with relations; see `Cache`. Its versions stand in the table of `cache_versions`.
         parts: path of a sub-list -> (resource, foreign key): `{"posts": (posts, "user_id")}` is `GET /{id}/posts`.
         dependencies: FastAPI dependencies of every route, e.g. who may; they send it FastAPI's ordinary way.
         tags: of OpenAPI; the path when there are none.
@@ -117,6 +120,7 @@ class Routes:
     permanent_delete: bool = False
     precondition_required: bool = False
     me: bool = False
+    cache: Cache | None = None
     parts: Mapping[str, tuple[Resource, str]] = field(default_factory=dict)
     dependencies: Sequence[DependsMarker] = ()
     tags: Sequence[str] = ()
@@ -180,7 +184,7 @@ class Resource:
             redirect_slashes=False,
         )
         for endpoint in self._endpoints(routes):
-            self._add(endpoint)
+            self._add(replace(endpoint, caching=caching_of(routes.cache, endpoint.operation)))
 
     @property
     def policy(self) -> Policy | None:

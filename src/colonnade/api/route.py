@@ -27,6 +27,8 @@ from colonnade.api.operations import Call, Operation
 from colonnade.api.problems import problem_response
 from colonnade.api.reply import NOT_STORED
 from colonnade.api.wrapper import wrap
+from colonnade.cache import Answers
+from colonnade.cache.memory import MemoryEntries
 from colonnade.core.errors import DeclarationError, ProblemError
 from colonnade.core.json import parse_json
 from colonnade.core.sealing import Seal
@@ -52,6 +54,7 @@ class Runtime:
         seal: proves and hides what a client carries for the application, cursors for one.
         authenticate: tells who sends a request; None where there are no accounts.
         limits: count requests, where a rate is declared.
+        answers: those that are cached; None where nothing is.
         accounts: what the account routes do.
         jobs: what the application's worker runs.
         runs_jobs: this process has one.
@@ -64,6 +67,7 @@ class Runtime:
     seal: Seal = field(default_factory=lambda: Seal(secrets.token_bytes()))
     authenticate: Authenticate | None = None
     limits: Limits = field(default_factory=Limits)
+    answers: Answers | None = field(default_factory=lambda: Answers(MemoryEntries()))
     accounts: AccountServices | None = None
     jobs: Sequence[Job[...]] = ()
     runs_jobs: bool = False

@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     EmailStr,
     Field,
+    FilePath,
     SecretStr,
     ValidationError,
     field_validator,
@@ -161,6 +162,7 @@ class Settings(BaseSettings):
 
     rate_limit: Rate = "100/minute"
     login_limit: Rate = DEFAULT_LOGIN_LIMIT
+    common_passwords: FilePath | None = None
     cache: bool = True
     response_wrapper: bool = False
     sql_echo: bool = False
@@ -178,6 +180,7 @@ class Settings(BaseSettings):
     jobs: bool = Field(default_factory=lambda settings: settings.get("env") != "test")
     smtp_url: Annotated[SecretStr, AfterValidator(url_of("smtp", "smtps"))] | None = None
     mail_from: Annotated[str, AfterValidator(check_sender)] = "no-reply@localhost"
+    webhook_networks: CommaList = ()
     admin: bool = Field(default_factory=_in_development)
     admin_email: EmailStr | None = None
     admin_password: SecretStr | None = Field(default=None, min_length=8, max_length=128)
@@ -188,7 +191,7 @@ class Settings(BaseSettings):
     def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(check_origin(origin) for origin in origins)
 
-    @field_validator("trusted_proxies", mode="after")
+    @field_validator("trusted_proxies", "webhook_networks", mode="after")
     @classmethod
     def _check_proxies(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(check_address(address) for address in addresses)

@@ -20,6 +20,9 @@ from sqlalchemy import event
 
 from colonnade.database.driver import Outcome, Statement
 
+CHANGES_OF_CONNECTION = "colonnade_changes"
+"""Key of a connection's `info`: what its transaction has changed so far, as pairs of an effect and its rows."""
+
 MAX_RECORDS = 1_000
 """Records kept; who has not looked for longer starts anew."""
 
@@ -146,7 +149,7 @@ def watch_changes(engine: sa.Engine, changes: Changes) -> None:
     SQLAlchemy tells of a commit just before it; what is counted between that and the connection's return may have been
     counted too early, which a second record, `settled`, says.
     """
-    key = "colonnade_changes"
+    key = CHANGES_OF_CONNECTION
 
     @event.listens_for(engine, "after_cursor_execute")
     def _gather(connection: Any, cursor: Any, statement: str, _values: Any, _context: Any, many: bool) -> None:

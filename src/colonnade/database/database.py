@@ -33,6 +33,7 @@ from colonnade.database.lending import PoolEvents
 from colonnade.database.pool import pool_options, watch_pool
 from colonnade.database.unit_of_work import Effect, Translation, UnitOfWork
 from colonnade.database.urls import driver_urls
+from colonnade.database.versions import TableVersions, watch_versions
 from colonnade.database.watch import StatementWatch, watch_statements
 
 MAX_TRIES = 4
@@ -86,10 +87,12 @@ class Database:
         self._choose_driver()
         self.pool_events = PoolEvents()
         self.changes = Changes()
+        self.versions = TableVersions(metadata, self.engine.dialect)
         self._watch_engine(self.engine.sync_engine)
 
     def _watch_engine(self, engine: sa.Engine) -> None:
         watch_pool(engine, self._pool, self.pool_events)
+        watch_versions(engine, self.metadata)
         watch_changes(engine, self.changes)
         watch_statements(engine, self.watch)
         if self._comments:
@@ -199,16 +202,18 @@ class Database:
         self.changes.note_statements(began, statements, outcomes)
         return outcomes
 
-    async def _store(self, statements: Sequence[Statement]) -> list[Outcome]:
+    async def _store(self, change: Sequence[Statement]) -> list[Outcome]:
+        statements = [*change, *self.versions.renewals(change)]
         if self._comments:
             statements = [Statement(commented(sql), arguments) for sql, arguments in statements]
         for statement in statements:
             self.watch.echo(statement)
         began = perf_counter()
         try:
-            return await self._translating(self.driver.commit(statements))
+            outcomes = await self._translating(self.driver.commit(statements))
         finally:
             self.watch.ended_together(statements, began)
+        return outcomes[: len(change)]
 
     async def stamp(self) -> object | None:
         """Give a value that stays equal for as long as nobody commits anything; None where the database has none.

@@ -24,7 +24,7 @@ Listener = Callable[[str, Any, float], None]
 class StatementWatch:
     """Counts the statements of one database, for its figures and for the request that caused them.
 
-    Costs half a microsecond a statement.
+    Costs a microsecond a statement.
 
     Args:
         echo: log what the compiled way runs; SQLAlchemy logs what sessions run.

@@ -49,7 +49,7 @@ class Applier:
 
     def __init__(self, blueprint: Blueprint, reader: Reader, check: Callable[[Change], None]) -> None:
         self._service = blueprint.service
-        self._followups = Followups(blueprint)
+        self._followups = Followups(blueprint, reader)
         self._facts = blueprint.facts
         self._reader = reader
         self._check = check

@@ -1,11 +1,15 @@
-"""What follows from a change: the jobs that its service asks for, stored in its own transaction."""
+"""What follows from a change, stored in its own transaction: the jobs of its service, and the event for subscribers."""
 
 from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from colonnade.core.json import dump_json
+from colonnade.models.clock import utc_now
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.hooks import Change
+from colonnade.services.reading import Reader
+from colonnade.webhooks.event import event_request
 
 
 class Followups:
@@ -13,11 +17,13 @@ class Followups:
 
     Args:
         blueprint: the resource.
+        reader: shows a row to its subscribers: the whole of it, as the resource's response does.
     """
 
-    def __init__(self, blueprint: Blueprint) -> None:
-        self._service = blueprint.service
-        self.are_needed = blueprint.service.overrides("jobs")
+    def __init__(self, blueprint: Blueprint, reader: Reader) -> None:
+        self._service, self._plural = blueprint.service, blueprint.plural
+        self._reader = reader
+        self.are_needed = self._service.publishes or self._service.overrides("jobs")
 
     async def store(self, session: AsyncSession, change: Change) -> None:
         """Store them.
@@ -30,3 +36,8 @@ class Followups:
             return  # nothing was changed
         for request in self._service.jobs(change):
             await request.enqueue(session)
+        if self._service.publishes:
+            data = dump_json({"id": change.id})
+            if change.action != "delete":
+                data = (await self._reader.read_in(session, change.id)).body
+            await event_request(self._plural, change.action, data, utc_now()).enqueue(session)

@@ -68,7 +68,7 @@ class Writer:
         projection = reader.whole.projection
         # RETURNING gives the columns of one table.
         self._shown_whole = projection is not None and not projection.nested
-        self.followups = Followups(blueprint)
+        self.followups = Followups(blueprint, reader)
         self._applier = Applier(blueprint, reader, self.check)
         self._projection = projection or Projection((), (), ())
 

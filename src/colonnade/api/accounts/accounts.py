@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy.orm import DeclarativeBase
 from starlette.types import Scope
@@ -64,13 +65,16 @@ class Accounts:
 
             add_providers(self.router, providers, public_url.rstrip("/"))
 
-    def attach(self, runtime: Runtime, secret: bytes, login_limit: str | None) -> None:
+    def attach(
+        self, runtime: Runtime, secret: bytes, login_limit: str | None, common_passwords: Path | None = None
+    ) -> None:
         """Have an application's routes know who calls; `create_app` and `install` do so.
 
         Args:
             runtime: of the application.
             secret: its `SECRET_KEY`.
             login_limit: failed logins of one account, e.g. `5/minute`; None for any number.
+            common_passwords: a file of those that nobody may choose.
         """
         limit = None if login_limit is None else read_rate(login_limit)
         settings = AccountSettings(
@@ -78,6 +82,7 @@ class Accounts:
             limit and LoginLimit(limit.requests, timedelta(seconds=limit.seconds)),
             self.mail,
             self.public_url,
+            common_passwords,
         )
         runtime.accounts = account_services(self.blueprint, settings)
         runtime.authenticate = _Authenticate(runtime.accounts)

@@ -64,6 +64,9 @@ class StandardHeaders:
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except BaseException:
+            trace.status = trace.status or 500  # what the server answers in our place
+            raise
         finally:
             if self.observe is not None:
                 self.observe(scope, trace)

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi.routing import iter_route_contexts
 
+from colonnade.api.caching import Cached
 from colonnade.api.idempotency import Idempotent
 from colonnade.api.limited import Limited
 from colonnade.api.operations import ListRows, Operation
@@ -53,7 +54,7 @@ def _lists(app: Any) -> Iterator[tuple[TableFacts, ListRules]]:
 
 def innermost(operation: Operation) -> Operation:
     """Give what a route does, without what stands around it."""
-    while isinstance(operation, Limited | Idempotent):
+    while isinstance(operation, Cached | Limited | Idempotent):
         operation = operation.operation
     return operation
 

@@ -76,7 +76,11 @@ class Attempts:
         """
         if self._limit is not None:
             await self.require_room(session, attempt)
-            await session.execute(sa.delete(self._table).where(self._table.c.id == attempt.account))
+            await self.clear(session, attempt)
+
+    async def clear(self, session: AsyncSession, attempt: Attempt) -> None:
+        """Forget an account's failures whatever they are, in the transaction that gives it a new password."""
+        await session.execute(sa.delete(self._table).where(self._table.c.id == attempt.account))
 
     async def count(self, database: Database, attempt: Attempt) -> None:
         """Count a failure, of the account and of the address.

@@ -6,6 +6,7 @@ from typing import Any
 
 from colonnade.core.errors import Fault, RuleError, UnauthenticatedError
 from colonnade.database.database import Database
+from colonnade.security.common_passwords import CommonPasswords
 from colonnade.security.passwords import check_password, hash_password
 from colonnade.services.accounts.attempts import Attempts
 from colonnade.services.accounts.blueprint import Account, AccountBlueprint
@@ -19,12 +20,16 @@ class Passwords:
         accounts: whose.
         sessions: ends theirs.
         attempts: counts wrong passwords, as at the login: whoever has somebody's token must not guess them here.
+        common: passwords that nobody may choose.
     """
 
-    def __init__(self, accounts: AccountBlueprint, sessions: Sessions, attempts: Attempts) -> None:
+    def __init__(
+        self, accounts: AccountBlueprint, sessions: Sessions, attempts: Attempts, common: CommonPasswords
+    ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._attempts = attempts
+        self._common = common
 
     async def change(self, database: Database, id: object, current: str, new: str) -> None:
         """Change the password of a signed-in account, and end its sessions, the one that asks included.
@@ -36,6 +41,7 @@ class Passwords:
             new: what it shall be; the schema has checked its form.
 
         Raises:
+            InvalidBodyError: CLN201, the new password is a common one.
             RuleError: CLN202, the current password is another one.
             RateLimitedError: CLN310, there were too many wrong ones.
             UnauthenticatedError: CLN300, the account was changed or deactivated meanwhile.
@@ -54,7 +60,7 @@ class Passwords:
             raise _gone()
 
     async def set(self, database: Database, account: Account, new: str, **values: Any) -> bool:
-        """Give an account a password, and end its sessions.
+        """Give an account a password, end its sessions, and forget its failed logins.
 
         Args:
             database: of the accounts.
@@ -64,14 +70,20 @@ class Passwords:
 
         Returns:
             Whether it was still as it was read; nothing is changed otherwise.
+
+        Raises:
+            InvalidBodyError: CLN201, the password is a common one.
         """
+        self._common.refuse(new, "/new_password")
         hashed = await hash_password(new)
+        attempt = self._attempts.attempt("", account.id, None)
 
         async def once() -> bool:
             async with database.unit_of_work() as unit:
                 if not await self._accounts.change(unit.session, account, hashed_password=hashed, **values):
                     return False
                 await self._sessions.end_all_in(unit.session, account.id)
+                await self._attempts.clear(unit.session, attempt)
                 await unit.commit()
             return True
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from colonnade.core.sealing import Seal
 from colonnade.mail.mail import Mail
+from colonnade.security.common_passwords import CommonPasswords
 from colonnade.security.keys import derive_key
 from colonnade.security.login_limit import LoginLimit
 from colonnade.security.mailed_links import MailedLinks
@@ -55,12 +57,14 @@ class AccountSettings:
         login_limit: of failed logins of one account; None for none.
         mail: sends links; None where there is none.
         public_url: what links begin with.
+        common_passwords: a file of those that nobody may choose.
     """
 
     secret: bytes
     login_limit: LoginLimit | None
     mail: Mail | None
     public_url: str
+    common_passwords: Path | None = None
 
 
 def account_services(accounts: AccountBlueprint, settings: AccountSettings) -> AccountServices:
@@ -77,7 +81,8 @@ def account_services(accounts: AccountBlueprint, settings: AccountSettings) -> A
     sessions = Sessions(accounts, tokens)
     attempts = Attempts(accounts.tables.failures, settings.login_limit, derive_key(secret, b"login failures"))
     sign_in = SignIn(accounts, sessions, attempts)
-    passwords, letters = Passwords(accounts, sessions, attempts), None
+    common = CommonPasswords(settings.common_passwords)
+    passwords, letters = Passwords(accounts, sessions, attempts, common), None
     if settings.mail is not None:
         links = MailedLinks(derive_key(secret, b"mailed link"))
         letters = Letters(accounts, passwords, links, settings.mail, settings.public_url)

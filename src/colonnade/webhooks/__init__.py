@@ -1,0 +1,1 @@
+"""Telling subscribers of changes by signed HTTP requests, through jobs (https://www.standardwebhooks.com)."""
