@@ -25,7 +25,22 @@ MAX_DEPTH = 4
 
 MAX_CONDITIONS = 50
 
+GROUPS = frozenset({"and", "or", "not"})
+
 _NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT})
+
+
+class MisfitError(ValueError):
+    """A boolean filter does not fit; the text says why, without a full stop.
+
+    Attributes:
+        at: JSON Pointer to the place in the filter.
+        code: stable and greppable.
+    """
+
+    def __init__(self, at: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.at, self.code = at, code
 
 
 def read_tree(text: str, filters: Mapping[str, Filter]) -> Group:
@@ -40,11 +55,25 @@ def read_tree(text: str, filters: Mapping[str, Filter]) -> Group:
         InvalidParameterError: CLN200, it is no such tree, has an unknown filter or an unfit value, or is too large.
     """
     try:
-        value = parse_json(text.encode())
+        return make_tree(parse_json(text.encode()), filters)
     except MalformedBodyError:
         raise MalformedQueryError("The parameter 'filter' is not JSON.") from None
     except InvalidBodyError:
-        _refuse("", "text_unstorable", "Holds a character or a number that can't be stored")
+        refuse_parameter("filter", "text_unstorable", "Holds a character or a number that can't be stored.")
+    except MisfitError as misfit:
+        refuse_parameter("filter", misfit.code, f"{misfit}{f', at {misfit.at[:200]}' if misfit.at else ''}.")
+
+
+def make_tree(value: object, filters: Mapping[str, Filter]) -> Group:
+    """Make a tree of parsed JSON.
+
+    Args:
+        value: an object.
+        filters: parameter name -> what it filters by.
+
+    Raises:
+        MisfitError: it is no such tree, has an unknown filter or an unfit value, or is too large.
+    """
     tree = Group("and", tuple(_parts(value, filters, "", 0)))
     if sum(1 for _ in tree.leaves()) > MAX_CONDITIONS:
         _refuse("", "filter_too_large", f"At most {MAX_CONDITIONS} conditions")
@@ -57,7 +86,7 @@ def _parts(value: object, filters: Mapping[str, Filter], at: str, depth: int) ->
         _refuse(at, "object_expected", "Expected an object with at least one member")
     for name, inner in value.items():
         place = f"{at}/{escape_pointer(name)}"
-        if name not in {"and", "or", "not"}:
+        if name not in GROUPS:
             yield _condition(name, inner, filters, place)
         elif depth == MAX_DEPTH:
             _refuse(at, "filter_too_deep", f"At most {MAX_DEPTH} groups inside each other")
@@ -103,4 +132,4 @@ def _text(rule: Filter, value: Any) -> str:
 
 
 def _refuse(at: str, code: str, message: str) -> NoReturn:
-    refuse_parameter("filter", code, f"{message}{f', at {at[:200]}' if at else ''}.")
+    raise MisfitError(at, code, message)

@@ -23,6 +23,7 @@ from colonnade.query.shape import Row, Shown
 from colonnade.query.wire import key_converter_of
 from colonnade.services.applying import view_after
 from colonnade.services.blueprint import PlanCache
+from colonnade.services.family import delete_together
 from colonnade.services.hooks import Action, Change
 from colonnade.services.many_rows import ManyRows
 from colonnade.services.reading import Reader
@@ -32,6 +33,7 @@ from colonnade.services.writing import Writer
 MAX_ITEMS = 1_000
 
 Guard = Callable[[UnitOfWork], Awaitable[None]]
+Planned = Callable[[Database, Sequence[Change], Guard | None], Awaitable["list[Shown]"]]
 
 
 class Item(NamedTuple):
@@ -126,19 +128,22 @@ class BulkWriter:
             raise at_item(error, item.at) from error
         return change
 
-    def _planned(
-        self, items: Sequence[Item], changes: Sequence[Change]
-    ) -> Callable[[Database, Sequence[Change], Guard | None], Awaitable[list[Shown]]] | None:
+    def _planned(self, items: Sequence[Item], changes: Sequence[Change]) -> Planned | None:
         """Choose the few statements that make all changes; None where each row needs its own."""
         action = items[0].action
-        if not self.writer.is_planned(action) or any(item.action != action for item in items):
-            return None
         if self.writer.followups.are_needed:
             return None  # each row's jobs are asked for by themselves
+        if self.writer.take_children_along(changes):
+            return self._delete_all
+        if not self.writer.is_planned(action) or any(item.action != action for item in items):
+            return None
         if action == "create":
             return self._create_all
         if action == "delete":
             return self._each_by_its_statement
+        return self._planned_update(items, changes)
+
+    def _planned_update(self, items: Sequence[Item], changes: Sequence[Change]) -> Planned | None:
         if not all(change.values for change in changes):
             return None
         first = changes[0]
@@ -183,6 +188,18 @@ class BulkWriter:
                 raise self.reader.missing((missed or ids)[0])
             await unit.commit()
         return await self._finished(database, changes, [found[id] for id in ids])
+
+    async def _delete_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
+        ids = [change.id for change in changes]
+        async with database.unit_of_work() as unit:
+            if guard is not None:
+                await guard(unit)
+            if await delete_together(unit.session, self.facts.model, ids) < len(ids):
+                raise self.reader.missing(ids[0])  # which of them is told by making them one by one
+            await unit.commit()
+        for change in changes:
+            await self.writer.finish(database, change)
+        return []
 
     async def _each_by_its_statement(
         self, database: Database, changes: Sequence[Change], guard: Guard | None

@@ -6,7 +6,7 @@ was deleted by itself, earlier or later, stays deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
 from colonnade.core.errors import DeclarationError, ForeignKeyError
+from colonnade.models.clock import utc_now
 from colonnade.models.facts import ColumnFacts, TableFacts, read_facts
 from colonnade.models.mixins import Rule
 
@@ -87,6 +88,31 @@ async def refuse_if_needed(
         # MariaDB would look at the rows as they were when its transaction first read, unless it locks what it finds.
         elif (await session.execute(found.limit(1).with_for_update(read=True))).first() is not None:
             raise ForeignKeyError("Other rows still refer to this one; delete or change them first.")
+
+
+async def delete_together(session: AsyncSession, model: type[DeclarativeBase], ids: Sequence[object]) -> int:
+    """Delete many rows softly, with what goes along: a few statements, however many rows there are.
+
+    Args:
+        session: of the change.
+        model: the rows'.
+        ids: of them.
+
+    Returns:
+        How many of them there were to delete; none of the others is touched.
+
+    Raises:
+        ForeignKeyError: CLN411, a child of one does not let it go.
+    """
+    facts, now = read_facts(model), utc_now()
+    chosen = sa.select(facts.identity.column).where(facts.identity.column.in_(ids))
+    alive = (await session.scalars(chosen.where(*facts.visible()).with_for_update())).all()
+    if len(alive) == len(ids):
+        await refuse_if_needed(session, model, chosen)
+        hidden = _stored(facts, facts.hidden(now))
+        await session.execute(sa.update(facts.table).where(facts.identity.column.in_(ids)).values(hidden))
+        await delete_below(session, model, chosen, now)
+    return len(alive)
 
 
 async def delete_below(

@@ -6,7 +6,7 @@ one planned statement (two on MariaDB). Otherwise a unit of work opens a session
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -281,6 +281,18 @@ class Writer:
         if kind in self.blueprint.service.transactional or not (self._shown_whole or kind == "delete"):
             return False
         return self._facts.deleted is None or kind not in {"delete", "restore"} or not children_of(self._facts.model)
+
+    def take_children_along(self, changes: Sequence[Change]) -> bool:
+        """Tell whether changes are soft deletions that may be made together: no hook, no demand, nothing to ask of a row."""
+        if self._facts.deleted is None or "delete" in self.blueprint.service.transactional:
+            return False
+        return all(
+            change.action == "delete"
+            and not change.permanent
+            and change.precondition is UNCONDITIONAL
+            and (change.permit is None or change.permit.restricts is None)
+            for change in changes
+        )
 
     def check(self, change: Change) -> None:
         """Refuse values that do not fit their columns, that have none, or that its principal may not give a row.
