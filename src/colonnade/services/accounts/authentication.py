@@ -7,7 +7,6 @@ is stands in the database, so that every worker knows of a change at its very ne
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from colonnade.query.wire import key_converter_of
 from colonnade.security.opaque import KEY_MARK, Opaque, read_api_key
 from colonnade.security.tokens import AccessTokens, Claims, TokenError
 from colonnade.services.accounts.blueprint import AccountBlueprint
+from colonnade.services.accounts.session_checks import SessionChecks
 
 _MARK = KEY_MARK.encode()
 _NOTED_EVERY = timedelta(minutes=1)
@@ -40,7 +40,8 @@ class Authentication:
     def __init__(self, accounts: AccountBlueprint, tokens: AccessTokens) -> None:
         self._accounts = accounts
         self._tokens = tokens
-        self._compiled: dict[tuple[str, str], CompiledStatement] = {}
+        self._checks: SessionChecks | None = None
+        self._by_key: dict[str, CompiledStatement] = {}
         self._roles: dict[object, str] = {}
 
     async def principal_of(self, database: Database, token: bytes) -> Principal:
@@ -56,13 +57,15 @@ class Authentication:
         if token.startswith(_MARK):
             return await self._of_key(database, token)
         claims = self.claims_of(token)
-        values = {"session": claims.session, "id": claims.subject}
-        rows = await database.fetch(self._statement(database, "session", self._by_session).bind(values))
-        if not rows:
+        checks = self._checks
+        if checks is None or checks.database is not database:
+            checks = self._checks = SessionChecks(database, self._accounts)
+        row = await checks.account_of(claims.session)
+        if row is None or self._account_id(database, row[0]) != claims.subject:
             raise UnauthenticatedError(
                 "The access token does not hold any longer; sign in again.", error="invalid_token"
             )
-        return Principal(claims.subject, self._role(database, rows[0][0]))
+        return Principal(claims.subject, self._role(database, row[1]))
 
     def claims_of(self, token: bytes) -> Claims:
         """Read an access token, and ask no database.
@@ -80,13 +83,12 @@ class Authentication:
         now = utc_now()
         if key is not None:
             values = {"prefix": key.name, "now": now, "noted": now - _NOTED_EVERY}
-            rows = await database.fetch(self._statement(database, "key", self._by_key).bind(values))
+            rows = await database.fetch(self._key_statement(database).bind(values))
             if rows and key.fits(rows[0][1]):
                 raw, _, role, scopes, stale = rows[0]
                 if stale:
                     await self._note_use(database, key)
-                id = key_converter_of(self._accounts.facts.identity, database.dialect)(raw)
-                return Principal(id, self._role(database, role), frozenset(scopes.split()))
+                return Principal(self._account_id(database, raw), self._role(database, role), frozenset(scopes.split()))
         raise UnauthenticatedError("The API key does not hold, or not any longer.", error="invalid_token")
 
     async def _note_use(self, database: Database, key: Opaque) -> None:
@@ -96,19 +98,7 @@ class Authentication:
             await unit.session.execute(used)
             await unit.commit()
 
-    def _by_session(self) -> sa.Select[Any]:
-        facts, sessions = self._accounts.facts, self._accounts.tables.sessions
-        identity = facts.identity.column
-        return sa.select(self._accounts.column("role")).where(
-            sessions.c.id == sa.bindparam("session", type_=sa.String()),
-            identity == sa.bindparam("id", type_=identity.type),
-            sessions.c.account_id == identity,
-            sessions.c.token_version == self._accounts.column("token_version"),
-            self._accounts.column("is_active"),
-            *facts.visible(),
-        )
-
-    def _by_key(self) -> sa.Select[Any]:
+    def _make_key_statement(self) -> sa.Select[Any]:
         facts, keys = self._accounts.facts, self._accounts.tables.api_keys
         identity = facts.identity.column
         noted = sa.bindparam("noted", type_=UTCDateTime())
@@ -123,12 +113,14 @@ class Authentication:
             *facts.visible(),
         )
 
-    def _statement(self, database: Database, name: str, make: Callable[[], sa.Select[Any]]) -> CompiledStatement:
-        found = self._compiled.get((database.driver_name, name))
+    def _key_statement(self, database: Database) -> CompiledStatement:
+        found = self._by_key.get(database.driver_name)
         if found is None:
-            found = compile_statement(make(), database.dialect)
-            self._compiled[database.driver_name, name] = found
+            found = self._by_key[database.driver_name] = compile_statement(self._make_key_statement(), database.dialect)
         return found
+
+    def _account_id(self, database: Database, raw: object) -> object:
+        return raw if type(raw) is int else key_converter_of(self._accounts.facts.identity, database.dialect)(raw)
 
     def _role(self, database: Database, raw: object) -> str:
         """Give a role as policies name it: an enum's value, whatever the column stores of it."""
