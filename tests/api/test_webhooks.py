@@ -194,6 +194,22 @@ async def test_each_change_is_told_as_the_api_shows_it(
     assert b'"price":1.50' in subscriber.requests[0][1]
 
 
+async def test_each_row_of_a_bulk_is_told(database_url: str, subscriber: Subscriber, hook_url: str) -> None:
+    """S26, S52: one event a row, whether rows are created, changed or deleted together."""
+    async with stall(database_url) as client:
+        await subscribed(client, hook_url)
+        answer = await client.post("pears/bulk", json={"items": [{"name": "One"}, {"name": "Two"}]})
+        ids = [row["id"] for row in answer.json()["pears"]]
+        await settled(client)
+        created = sorted(json.loads(body)["data"]["name"] for _, body in subscriber.requests)
+        assert (await client.patch("pears/bulk", json={"ids": ids, "set": {"price": 7}})).status_code == 200
+        assert (await client.post("pears/bulk-delete", json={"ids": ids})).status_code == 200
+        await settled(client)
+    told = sorted((json.loads(body)["type"], json.loads(body)["data"]["id"]) for _, body in subscriber.requests[2:])
+    assert created == ["One", "Two"]
+    assert told == [(f"pears.{done}", id) for done in ("deleted", "updated") for id in ids]
+
+
 @pytest.mark.databases("sqlite-memory")
 async def test_a_request_is_signed(database_url: str, subscriber: Subscriber, hook_url: str) -> None:
     """S26: by HMAC-SHA256 over id, time and body, with the subscription's secret (Standard Webhooks)."""

@@ -26,6 +26,8 @@ from colonnade.jobs.request import JobRequest, insert_once
 from colonnade.jobs.run import JobRun, LeaseLostError
 from colonnade.models.clock import utc_now
 from colonnade.models.jobs import JOBS, MAX_ERROR, JobState
+from colonnade.query.compile import CompiledStatement, compile_statement
+from colonnade.query.writes import RETURNING
 
 KEPT = timedelta(days=1)
 """How long the row of a job that was done is kept; those that were given up stay."""
@@ -59,15 +61,18 @@ class JobQueue:
         self._jobs = jobs
         self._worker = worker
         self._lease = timedelta(seconds=lease)
-        self._known = JOBS.c.name.in_(sorted(jobs))
+        self._known = sa.or_(sa.false(), *(JOBS.c.name == name for name in sorted(jobs)))
+        self._plans: dict[tuple[str, ...], CompiledStatement] = {}
+        due = sa.select(JOBS.c.due_at).where(JOBS.c.due_at.is_not(None), self._known).order_by(JOBS.c.due_at)
+        self._next = compile_statement(due.limit(1), database.dialect).bind({})
+        self._read_time: Any = JOBS.c.due_at.type.dialect_impl(database.dialect).result_processor(
+            database.dialect, None
+        )
 
     async def next_time(self) -> datetime | None:
         """Tell when the next job is due, which may be past; None when none is known."""
-        chosen = (
-            sa.select(JOBS.c.due_at).where(JOBS.c.due_at.is_not(None), self._known).order_by(JOBS.c.due_at).limit(1)
-        )
-        async with self._database.session(read_only=True) as session:
-            return await session.scalar(chosen)
+        rows = await self._database.fetch(self._next)
+        return self._read_time(rows[0][0]) if rows else None
 
     async def claim(self, count: int, under_way: Collection[JobRun] = ()) -> list[Claim]:
         """Take jobs that are due, the longest due first, and begin an attempt of each.
@@ -115,30 +120,15 @@ class JobQueue:
         Raises:
             LeaseLostError: it is not this worker's any more.
         """
-        done: Values = {
-            "state": JobState.DONE,
-            "arguments": {},
-            "error": None,
-            "progress": 1.0,
-            "finished_at": utc_now(),
-        }
-        result = None if run.result is None else to_jsonable_python(run.result, fallback=str)
-        await self._set(session, run, done | {"result": result, **_OVER})
-        await self._schedule_next(session, run.name, run.key)
+        await self._end(session, run, _done(run))
 
     async def finish(self, run: JobRun) -> None:
-        """Complete a job whose effect was elsewhere, in a transaction of its own.
+        """Complete a job whose effect was elsewhere.
 
         Raises:
             LeaseLostError: it is not this worker's any more.
         """
-
-        async def once() -> None:
-            async with self._database.unit_of_work() as unit:
-                await self.complete(unit.session, run)
-                await unit.commit()
-
-        await self._database.retry(once)
+        await self._over(run, _done(run))
 
     async def fail(self, run: JobRun, error: BaseException) -> datetime | None:
         """Note a failed attempt, and say when the next one is; None when that was the last one.
@@ -147,25 +137,16 @@ class JobQueue:
             LeaseLostError: it is not this worker's any more.
         """
         told: Values = {"error": describe(error)[:MAX_ERROR], "worker": None}
-        again = None if run.attempt > self._jobs[run.name].retries else utc_now() + pause_after(run.attempt)
-
-        async def once() -> None:
-            async with self._database.unit_of_work() as unit:
-                if again is not None:
-                    await self._set(unit.session, run, told | {"state": JobState.QUEUED, "due_at": again})
-                else:
-                    await self._set(
-                        unit.session, run, told | {"state": JobState.DEAD, "finished_at": utc_now(), **_OVER}
-                    )
-                    await self._schedule_next(unit.session, run.name, run.key)
-                await unit.commit()
-
-        await self._database.retry(once)
-        return again
+        if run.attempt <= self._jobs[run.name].retries:
+            again = utc_now() + pause_after(run.attempt)
+            await self._settle(run, told | {"state": JobState.QUEUED, "due_at": again})
+            return again
+        await self._over(run, told | {"state": JobState.DEAD, "finished_at": utc_now(), **_OVER})
+        return None
 
     async def release(self, run: JobRun) -> None:
         """Give a job back that was not brought to its end, as if this attempt had never begun."""
-        await self._change(
+        await self._settle(
             run, {"state": JobState.QUEUED, "worker": None, "due_at": utc_now(), "attempts": run.attempt - 1}
         )
 
@@ -175,7 +156,7 @@ class JobQueue:
         Raises:
             LeaseLostError: it is not this worker's any more.
         """
-        await self._change(run, {"progress": min(max(float(done), 0.0), 1.0)})
+        await self._settle(run, {"progress": min(max(float(done), 0.0), 1.0)})
 
     async def renew(self, runs: Collection[JobRun]) -> None:
         """Hold jobs for another lease.
@@ -221,19 +202,49 @@ class JobQueue:
             await unit.session.execute(sa.delete(JOBS).where(*old))
             await unit.commit()
 
-    async def _change(self, run: JobRun, values: Values) -> None:
+    async def _over(self, run: JobRun, values: Values) -> None:
+        """End a job in a transaction of its own, in which a schedule's next firing begins to wait."""
+        if not self._is_firing(run.name, run.key):
+            await self._settle(run, values)
+            return
+
         async def once() -> None:
             async with self._database.unit_of_work() as unit:
-                await self._set(unit.session, run, values)
+                await self._end(unit.session, run, values)
                 await unit.commit()
 
         await self._database.retry(once)
 
-    async def _set(self, session: AsyncSession, run: JobRun, values: Values) -> None:
+    async def _end(self, session: AsyncSession, run: JobRun, values: Values) -> None:
         held = (JOBS.c.id == run.id, JOBS.c.attempts == run.attempt, self._mine())
         changed: Any = await session.execute(sa.update(JOBS).where(*held).values(values))
         if not changed.rowcount:
-            raise LeaseLostError(f"job {run.id} is not this worker's any more")
+            raise _lost(run)
+        await self._schedule_next(session, run.name, run.key)
+
+    async def _settle(self, run: JobRun, values: Values) -> None:
+        """Change the row of a claimed job, on the compiled way: SQLite commits those together that end together."""
+        bound = {f"v_{key}": value for key, value in values.items()}
+        bound |= {"run": run.id, "attempt": run.attempt, "mine": self._worker}
+        (outcome,) = await self._database.commit([self._plan(tuple(values)).bind(bound)])
+        if not outcome.affected:
+            raise _lost(run)
+
+    def _plan(self, keys: tuple[str, ...]) -> CompiledStatement:
+        if keys not in self._plans:
+            columns = JOBS.c
+            held = (
+                columns.id == sa.bindparam("run", type_=columns.id.type),
+                columns.attempts == sa.bindparam("attempt", type_=columns.attempts.type),
+                columns.state == JobState.RUNNING,
+                columns.worker == sa.bindparam("mine", type_=columns.worker.type),
+            )
+            given = {columns[key]: sa.bindparam(f"v_{key}", type_=columns[key].type) for key in keys}
+            update: Any = sa.update(JOBS).where(*held).values(given)
+            if self._database.dialect.name in RETURNING:
+                update = update.returning(columns.id)
+            self._plans[keys] = compile_statement(update, self._database.dialect)
+        return self._plans[keys]
 
     def _mine(self) -> sa.ColumnElement[bool]:
         return sa.and_(JOBS.c.state == JobState.RUNNING, JOBS.c.worker == self._worker)
@@ -241,12 +252,25 @@ class JobQueue:
     async def _schedule_next(self, session: AsyncSession, name: str, key: str | None) -> None:
         """Have the next firing of a schedule wait, in the transaction that ends this one: there is one at any time."""
         job = self._jobs[name]
-        if key == _schedule_key(name) and (next_time := job.next_time(utc_now())) is not None:
+        if self._is_firing(name, key) and (next_time := job.next_time(utc_now())) is not None:
             await self._schedule(session, job, next_time)
+
+    def _is_firing(self, name: str, key: str | None) -> bool:
+        return self._jobs[name].cron is not None and key == _schedule_key(name)
 
     async def _schedule(self, session: AsyncSession, job: Job[...], time: datetime) -> None:
         request = JobRequest(job.name, {}, time, _schedule_key(job.name))
         await session.execute(insert_once(self._database.dialect.name).values(request.row()))
+
+
+def _done(run: JobRun) -> Values:
+    result = None if run.result is None else to_jsonable_python(run.result, fallback=str)
+    done: Values = {"state": JobState.DONE, "arguments": {}, "error": None, "progress": 1.0, "finished_at": utc_now()}
+    return {**done, "result": result, **_OVER}
+
+
+def _lost(run: JobRun) -> LeaseLostError:
+    return LeaseLostError(f"job {run.id} is not this worker's any more")
 
 
 def pause_after(attempt: int) -> timedelta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
@@ -95,6 +95,18 @@ class JobRequest:
             "progress": 0.0,
             "created_at": now,
         }
+
+
+async def enqueue_all(session: AsyncSession, requests: Iterable[JobRequest]) -> None:
+    """Store many pieces of work in an open transaction: those without a key in one statement."""
+    rows: list[dict[str, Any]] = []
+    for request in requests:
+        if request.key is None:
+            rows.append(request.row())
+        else:
+            await request.enqueue(session)
+    if rows:
+        await session.execute(sa.insert(JOBS), rows)
 
 
 def insert_once(dialect: str) -> Any:

@@ -27,6 +27,9 @@ GRACE = 10.0
 SHORTEST_WAIT, LONGEST_WAIT = 0.1, 2.0
 """Seconds between two looks at the table while nothing is due; what this process commits itself is looked at at once."""
 
+GATHER = 0.01
+"""Seconds that a busy worker waits for more jobs to end, before it claims as many in one transaction."""
+
 _PURGE_EVERY = 3600.0
 _LOG = logging.getLogger("colonnade.jobs")
 
@@ -95,7 +98,7 @@ class Worker:
 
     async def _serve(self) -> None:
         """Claim what is due, again and again."""
-        purged, is_scheduled = time.monotonic(), False
+        purged, is_scheduled = -_PURGE_EVERY, False
         while not self._is_stopping:
             self._wake.clear()
             try:
@@ -103,7 +106,7 @@ class Worker:
                     await self._queue.schedule()
                     is_scheduled = True
                 await self._take()
-                if time.monotonic() - purged > _PURGE_EVERY:
+                if time.monotonic() - purged >= _PURGE_EVERY:
                     purged = time.monotonic()
                     await self._queue.purge()
             except Exception as error:
@@ -138,7 +141,9 @@ class Worker:
             async with asyncio.timeout(seconds * random.uniform(0.8, 1.0)):  # noqa: S311  # workers drift apart
                 await self._wake.wait()
         except TimeoutError:
-            pass
+            return
+        if self._under_way:
+            await asyncio.sleep(GATHER)
 
     async def _run(self, claim: Claim) -> None:
         run, job = claim.run, self._jobs[claim.run.name]

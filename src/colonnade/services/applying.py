@@ -72,7 +72,7 @@ class Applier:
                 await self._update(attempt)
         await unit.session.flush()
         if self._followups.are_needed:
-            await self._followups.store(unit.session, attempt)
+            await self._followups.store(unit.session, [attempt])
         return attempt
 
     async def load(self, unit: UnitOfWork, change: Change) -> None:

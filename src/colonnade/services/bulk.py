@@ -131,8 +131,6 @@ class BulkWriter:
     def _planned(self, items: Sequence[Item], changes: Sequence[Change]) -> Planned | None:
         """Choose the few statements that make all changes; None where each row needs its own."""
         action = items[0].action
-        if self.writer.followups.are_needed:
-            return None  # each row's jobs are asked for by themselves
         if self.writer.take_children_along(changes):
             return self._delete_all
         if not self.writer.is_planned(action) or any(item.action != action for item in items):
@@ -155,21 +153,34 @@ class BulkWriter:
         permit = changes[0].permit
         items = [change.values for change in changes]
         planned = self._rows_for(permit).insert(database, items, bound_by(permit))
-        if parents_of(self.facts.model):
-            outcomes = await self._insert_with_parents(database, items, planned)
+        if parents_of(self.facts.model) or self.writer.followups.are_needed:
+            outcomes = await self._insert_with_others(database, changes, planned)
         else:
             outcomes = await database.commit(planned)
         rows = [row for outcome in outcomes for row in outcome.rows]
         return await self._finished(database, changes, rows)
 
-    async def _insert_with_parents(
-        self, database: Database, items: Sequence[dict[str, Any]], planned: Sequence[Statement]
+    async def _insert_with_others(
+        self, database: Database, changes: Sequence[Change], planned: Sequence[Statement]
     ) -> list[Outcome]:
+        """Create rows in a transaction that looks at their parents first, and stores the jobs that follow from them."""
         async with database.unit_of_work() as unit:
-            await hold_all_parents(unit.session, self.facts, items)
+            await hold_all_parents(unit.session, self.facts, [change.values for change in changes])
             outcomes = [await unit.run(one) for one in planned]
+            rows = [row for outcome in outcomes for row in outcome.rows]
+            await self._follow_up(unit, self._identified(database, changes, rows))
             await unit.commit()
         return outcomes
+
+    def _identified(self, database: Database, changes: Sequence[Change], rows: Sequence[Row]) -> list[Change]:
+        """Give each change the id of its row."""
+        convert = key_converter_of(self.facts.identity, database.dialect)
+        at = self.writer.selection(changes[0].permit).identity
+        return [replace(change, id=convert(row[at])) for change, row in zip(changes, rows, strict=True)]
+
+    async def _follow_up(self, unit: UnitOfWork, changes: Sequence[Change]) -> None:
+        if self.writer.followups.are_needed:
+            await self.writer.followups.store(unit.session, changes)
 
     async def _update_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
         convert = key_converter_of(self.facts.identity, database.dialect)
@@ -186,6 +197,7 @@ class BulkWriter:
             # Without RETURNING the second statement shows rows out of reach, too.
             if missed or outcomes[0].affected < len(ids):
                 raise self.reader.missing((missed or ids)[0])
+            await self._follow_up(unit, changes)
             await unit.commit()
         return await self._finished(database, changes, [found[id] for id in ids])
 
@@ -196,6 +208,7 @@ class BulkWriter:
                 await guard(unit)
             if await delete_together(unit.session, self.facts.model, ids) < len(ids):
                 raise self.reader.missing(ids[0])  # which of them is told by making them one by one
+            await self._follow_up(unit, changes)
             await unit.commit()
         for change in changes:
             await self.writer.finish(database, change)
@@ -213,6 +226,7 @@ class BulkWriter:
                 if not outcomes[0].affected:
                     raise self.reader.missing(change.id)  # or stale: which, is told by making them one by one
                 rows += outcomes[-1].rows if change.action != "delete" else ()
+            await self._follow_up(unit, changes)
             await unit.commit()
         if rows:
             return await self._finished(database, changes, rows)

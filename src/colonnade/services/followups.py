@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.core.json import dump_json
+from colonnade.jobs.request import JobRequest, enqueue_all
 from colonnade.models.clock import utc_now
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.hooks import Change
@@ -25,19 +28,25 @@ class Followups:
         self._reader = reader
         self.are_needed = self._service.publishes or self._service.overrides("jobs")
 
-    async def store(self, session: AsyncSession, change: Change) -> None:
+    async def store(self, session: AsyncSession, changes: Sequence[Change]) -> None:
         """Store them.
 
         Args:
-            session: of the change's transaction.
-            change: made, and not committed; its id is known.
+            session: of the transaction of the changes.
+            changes: made, and not committed; their ids are known.
         """
-        if change.action in {"update", "replace"} and not change.values:
-            return  # nothing was changed
-        for request in self._service.jobs(change):
-            await request.enqueue(session)
+        changes = [change for change in changes if change.values or change.action not in {"update", "replace"}]
+        requests = [request for change in changes for request in self._service.jobs(change)]
         if self._service.publishes:
-            data = dump_json({"id": change.id})
-            if change.action != "delete":
-                data = (await self._reader.read_in(session, change.id)).body
-            await event_request(self._plural, change.action, data, utc_now()).enqueue(session)
+            requests += await self._events(session, changes)
+        await enqueue_all(session, requests)
+
+    async def _events(self, session: AsyncSession, changes: Sequence[Change]) -> list[JobRequest]:
+        """Make the events of changes, the rows read once for all of them."""
+        left = [change.id for change in changes if change.action != "delete"]
+        shown = await self._reader.show_in(session, left) if left else {}
+        now = utc_now()
+        return [
+            event_request(self._plural, change.action, dump_json(shown.get(change.id, {"id": change.id})), now)
+            for change in changes
+        ]

@@ -343,7 +343,7 @@ class Writer:
             outcomes = [await unit.run(statement) for statement in statements]
             if outcomes[0].affected:
                 id = self._returned(database, change, outcomes[-1].rows[0]) if change.action == "create" else change.id
-                await self.followups.store(unit.session, replace(change, id=id))
+                await self.followups.store(unit.session, [replace(change, id=id)])
             await unit.commit()
         return outcomes
 
