@@ -79,6 +79,11 @@ class Limit:
             return verdict
         return self._memory.take(client)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether this process counts alone, so that nothing has to be waited for."""
+        return self._limits.storage is None
+
     def take_here(self, client: str) -> Verdict:
         """Count one request in this process alone, whatever the others count."""
         return self._memory.take(client)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from colonnade.api.client_address import TrustedProxies, client_address
 
+_HEADERS = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"})
 _PROTO = re.compile(rb'(?:^|;)\s*proto\s*=\s*"?(https?)"?\s*(?:;|$)', re.IGNORECASE)
 
 
@@ -31,7 +32,7 @@ class Forwarded:
         """Pass the request on with what is known of its client (ASGI)."""
         if scope["type"] in ("http", "websocket"):
             for name, _ in scope["headers"]:
-                if name.startswith((b"x-forwarded-", b"forwarded")):
+                if name in _HEADERS:
                     self._read(scope)
                     break
         await self.app(scope, receive, send)

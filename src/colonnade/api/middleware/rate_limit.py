@@ -8,6 +8,7 @@ from math import ceil
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from colonnade.api.limiting import client_key, policy_header, rate_limited
+from colonnade.api.route import Runtime
 from colonnade.core.errors import ProblemError
 from colonnade.limits.limits import Limit
 
@@ -30,6 +31,7 @@ class RateLimit:
     def __init__(self, app: ASGIApp, limit: Limit) -> None:
         self.app = app
         self.limit = limit
+        self.runtime: Runtime | None = None  # known when the first request comes
         self.policy = policy_header(limit)
         self.left = b'"%b";r=%%d;t=%%d' % limit.name.encode()
 
@@ -39,10 +41,17 @@ class RateLimit:
         Raises:
             RateLimitedError: CLN310, for `CatchAll` to answer.
         """
-        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) in EXEMPT:
+        if scope["type"] != "http" or _is_exempt(scope):
             await self.app(scope, receive, send)
             return
-        verdict = await self.limit.take(await _whose(scope))
+        client = client_key(scope)
+        for name, _ in scope["headers"]:
+            if name in _CREDENTIALS:
+                runtime = self.runtime = self.runtime or _runtime(scope)
+                if runtime is not None and runtime.authenticate is not None:
+                    client = await _account(runtime, scope) or client
+                break
+        verdict = self.limit.take_here(client) if self.limit.is_local else await self.limit.take(client)
         if not verdict.accepted:
             raise rate_limited(self.limit, verdict)
         policy, left = self.policy, (b"ratelimit", self.left % (verdict.remaining, ceil(verdict.reset)))
@@ -55,15 +64,19 @@ class RateLimit:
         await self.app(scope, receive, send_with_limit)
 
 
-async def _whose(scope: Scope) -> str:
-    runtime = getattr(scope["app"].state, "colonnade", None) if "app" in scope else None
-    if runtime is None or runtime.authenticate is None or not _has_credentials(scope):
-        return client_key(scope)
+def _is_exempt(scope: Scope) -> bool:
+    path, root = scope["path"], scope.get("root_path")
+    return (path.removeprefix(root) if root else path) in EXEMPT
+
+
+async def _account(runtime: Runtime, scope: Scope) -> str:
+    """Give the key of who has signed in, nothing where nobody has."""
     try:
-        return client_key(scope, await runtime.who(scope))
+        return (await runtime.who(scope)).key
     except ProblemError:
-        return client_key(scope)  # the route says what is wrong with them, if it asks for any
+        return ""  # the route says what is wrong with the credentials, if it asks for any
 
 
-def _has_credentials(scope: Scope) -> bool:
-    return any(name in _CREDENTIALS for name, _ in scope["headers"])
+def _runtime(scope: Scope) -> Runtime | None:
+    found: Runtime | None = getattr(scope["app"].state, "colonnade", None) if "app" in scope else None
+    return found
