@@ -3,23 +3,33 @@
 import os
 
 import sqlalchemy as sa
-from fastapi import APIRouter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from colonnade import Database, create_app, load_settings, rate_limits
 from colonnade.core.settings import Settings
 
 settings = load_settings(Settings)
-router = APIRouter()
 metadata = sa.MetaData()
 rate_limits(metadata)
+PROCESS = (b"x-process", str(os.getpid()).encode())
 
 
-@router.get("/process")
-async def process() -> int:
-    """Give the id of the process."""
-    return os.getpid()
+class Named:
+    """An application whose answers carry the id of its process."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with a header more (ASGI)."""
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], PROCESS]
+            await send(message)
+
+        await self.app(scope, receive, send_named)
 
 
-app = create_app(
-    [router], settings=settings, database=Database(settings.database_url.get_secret_value(), metadata=metadata)
-)
+database = Database(settings.database_url.get_secret_value(), metadata=metadata)
+app = Named(create_app([], settings=settings, database=database))

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -25,35 +26,41 @@ def free_port() -> int:
 
 @contextmanager
 def serving_workers(application: str, environment: Mapping[str, str], workers: int = 2) -> Iterator[int]:
-    """Serve `module:attribute` of this checkout by so many processes, and give the port."""
+    """Serve `module:attribute` of this checkout by so many processes, and give the port when each has answered.
+
+    The application says by a header `x-process` which one does.
+    """
     port = free_port()
     command = [sys.executable, "-m", "colonnade.cli", "serve", "--app", application, "--port", str(port)]
+    # Where bytecode is not kept, as in many containers, each process would compile everything anew.
+    ours = {"PYTHONDONTWRITEBYTECODE": "", "LOG_LEVEL": "error"}
     served = subprocess.Popen(
         [*command, "--workers", str(workers)],
         cwd=ROOT,
-        env={**os.environ, "LOG_LEVEL": "error", **environment},
+        env={**os.environ, **ours, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        _wait_until_it_answers(served, port)
+        _wait_until_all_answer(served, port, workers)
         yield port
     finally:
         served.send_signal(signal.SIGTERM)
-        served.communicate(timeout=30)
+        served.communicate(timeout=60)
 
 
-def _wait_until_it_answers(served: subprocess.Popen[str], port: int) -> None:
-    for _ in range(600):
+def _wait_until_all_answer(served: subprocess.Popen[str], port: int, workers: int) -> None:
+    seen = set()
+    for _ in range(2_400):
         if served.poll() is not None:
             raise RuntimeError(served.communicate()[0])
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as probe:
-                probe.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                if probe.recv(12) == b"HTTP/1.1 200":
-                    return
-        except OSError:
-            pass
+        with suppress(OSError), closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            if answer.status == 200:
+                seen.add(answer.headers["x-process"])
+        if len(seen) == workers:
+            return
         time.sleep(0.05)
     raise TimeoutError

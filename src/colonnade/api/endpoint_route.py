@@ -62,6 +62,7 @@ def add_route(
     route = router.routes[-1]
     assert isinstance(route, ResourceRoute)  # it was just added as one
     route.operation, route.body_schema, route.apart = operation, endpoint.body, endpoint.apart
+    route.governed = endpoint.is_governed
 
 
 def _extra(endpoint: Endpoint, parameters: list[dict[str, Any]]) -> dict[str, Any]:

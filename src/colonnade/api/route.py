@@ -106,6 +106,8 @@ class ResourceRoute(APIRoute):
 
     operation: Operation
     body_schema: type[BaseModel] | None = None
+    governed: bool = False
+    """A policy says who may."""
     apart: bool = False
     """It asks for credentials by itself, is never wrapped, and is no part of a batch: the routes of accounts."""
 

@@ -12,7 +12,7 @@ from redis.asyncio import ConnectionPool
 from colonnade.limits.rate import Rate, Verdict
 
 PREFIX = "colonnade:limits"
-PATIENCE = 1.0
+PATIENCE = 2.0
 """Seconds that a request waits for Redis before it is counted in memory."""
 CONNECTIONS = 8
 """At most; a burst that opened one for each request would not be answered in time by any."""

@@ -45,12 +45,8 @@ class RateLimit:
             await self.app(scope, receive, send)
             return
         client = client_key(scope)
-        for name, _ in scope["headers"]:
-            if name in _CREDENTIALS:
-                runtime = self.runtime = self.runtime or _runtime(scope)
-                if runtime is not None and runtime.authenticate is not None:
-                    client = await _account(runtime, scope) or client
-                break
+        if _has_credentials(scope):
+            client = await self._account(scope) or client
         verdict = self.limit.take_here(client) if self.limit.is_local else await self.limit.take(client)
         if not verdict.accepted:
             raise rate_limited(self.limit, verdict)
@@ -63,18 +59,27 @@ class RateLimit:
 
         await self.app(scope, receive, send_with_limit)
 
+    async def _account(self, scope: Scope) -> str:
+        """Give the key of who has signed in, nothing where nobody has."""
+        runtime = self.runtime = self.runtime or _runtime(scope)
+        if runtime is None or runtime.authenticate is None:
+            return ""
+        try:
+            return (await runtime.who(scope)).key
+        except ProblemError:
+            return ""  # the route says what is wrong with the credentials, if it asks for any
+
 
 def _is_exempt(scope: Scope) -> bool:
     path, root = scope["path"], scope.get("root_path")
     return (path.removeprefix(root) if root else path) in EXEMPT
 
 
-async def _account(runtime: Runtime, scope: Scope) -> str:
-    """Give the key of who has signed in, nothing where nobody has."""
-    try:
-        return (await runtime.who(scope)).key
-    except ProblemError:
-        return ""  # the route says what is wrong with the credentials, if it asks for any
+def _has_credentials(scope: Scope) -> bool:
+    for name, _ in scope["headers"]:  # noqa: SIM110  # `any` makes a generator for it
+        if name in _CREDENTIALS:
+            return True
+    return False
 
 
 def _runtime(scope: Scope) -> Runtime | None:

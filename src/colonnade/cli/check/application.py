@@ -12,13 +12,38 @@ from colonnade.api.caching import Cached
 from colonnade.api.idempotency import Idempotent
 from colonnade.api.limited import Limited
 from colonnade.api.operations import ListRows, Operation
-from colonnade.api.route import ResourceRoute
+from colonnade.api.route import ResourceRoute, runtime_of
 from colonnade.core.finding import Finding
 from colonnade.models.facts import ColumnFacts, TableFacts
 from colonnade.models.indexes import is_indexed, is_worth_an_index, pointless_indexes, unindexed_foreign_keys
 from colonnade.query.parse import ListRules
 
+_OPEN = Finding(
+    "accounts", "there are none: everybody may do everything", "create_app(..., accounts=...)", is_hint=True
+)
 _COSTS = "each request reads the whole table"
+
+
+def check_access(app: Any) -> Iterator[Finding]:
+    """Look for routes of resources that neither a policy nor a dependency guards.
+
+    Args:
+        app: has resource routes; where nobody can sign in, that alone is told.
+    """
+    if runtime_of(app).authenticate is None:
+        yield _OPEN
+        return
+    unguarded: dict[str, set[str]] = {}
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, ResourceRoute) and not (route.governed or route.apart or context.dependencies):
+            unguarded.setdefault(route.path.split("/")[1], set()).update(route.methods or ())
+    for resource, methods in sorted(unguarded.items()):
+        yield Finding(
+            f"/{resource}",
+            f"no policy says who may {', '.join(sorted(methods))} there, so everybody may",
+            "Resource(..., policy=Policy(allow(...), ...))",
+        )
 
 
 def check_indexes(app: Any) -> Iterator[Finding]:
