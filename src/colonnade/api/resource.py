@@ -225,7 +225,11 @@ class Resource:
         if routes.bulk:  # before the routes of one row, whose ids may be texts
             yield from bulk_endpoints(self.bulk, self.rules, routes.methods, routes.upsert)
         if routes.me:
-            yield Endpoint("GET", "/me", GetOwnRow(GetRow(reader, self.rules.view)), "Get your own account", shown)
+            own, refused = (
+                GetOwnRow(GetRow(reader, self.rules.view)),
+                {404: "No such row", 412: "`If-Match` does not hold"},
+            )
+            yield Endpoint("GET", "/me", own, "Get your own account", shown, also=refused)
         yield from (endpoint for method, endpoint in every.items() if method in routes.methods)
         if routes.replace == "partial":
             changing = UpdateRow(writer, update, demands)
