@@ -15,7 +15,20 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from colonnade import Database, ExactDecimal, IntegerId, Listing, Resource, Routes, Settings, create_app
+from colonnade import (
+    Cache,
+    Database,
+    ExactDecimal,
+    IntegerId,
+    JobRun,
+    Listing,
+    Resource,
+    Routes,
+    Settings,
+    create_app,
+    job,
+    job_table,
+)
 from colonnade.models.base import NAMING_CONVENTION
 
 KEY = "k" * 32
@@ -45,8 +58,17 @@ class Room(IntegerId, Fixtures):
     name: Mapped[str] = mapped_column(sa.String(100))
 
 
+job_table(Fixtures.metadata)
+
 lamps = Resource(Lamp, listing=Listing(filters=["name", "price", "room_id"], sorts=["price", "id"]))
-rooms = Resource(Room, routes=Routes(parts={"lamps": (lamps, "room_id")}))
+
+
+@job
+async def polish(run: JobRun, name: str) -> None:
+    """Make a lamp shine."""
+
+
+rooms = Resource(Room, routes=Routes(parts={"lamps": (lamps, "room_id")}, cache=Cache()))
 
 
 @asynccontextmanager
@@ -54,10 +76,17 @@ async def observed(
     url: str = "sqlite://", telemetry: TelemetryConfig | None = None, **settings: Any
 ) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """Start the application with its tables, and give it with a client at its root."""
-    given = {"env": "production", "database_url": url, "secret_key": KEY, "rate_limit": "off", **settings}
+    given = {
+        "jobs": False,
+        "env": "production",
+        "database_url": url,
+        "secret_key": KEY,
+        "rate_limit": "off",
+        **settings,
+    }
     chosen = Settings(_env_file=None, **given)
     database = Database.from_settings(chosen, Fixtures.metadata)
-    app = create_app([lamps, rooms], settings=chosen, database=database, telemetry=telemetry)
+    app = create_app([lamps, rooms], settings=chosen, database=database, telemetry=telemetry, jobs=[polish])
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     client = httpx.AsyncClient(transport=transport, base_url="http://lamps.test")
     async with app.router.lifespan_context(app), client:

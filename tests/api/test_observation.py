@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade import Figure, Principal, add_figures, get_db
 from colonnade.api.route import runtime_of
-from tests.observed import figures, lines, observed
+from tests.observed import figures, lines, observed, polish
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory")]
 
@@ -176,8 +176,24 @@ async def test_statements_are_counted() -> None:
         before = (await figures(client))["database_statements_total"]
         await client.get("/api/v1/lamps/1")
         found = await figures(client)
-    assert found["database_statements_total"] == before + 1
-    assert found["database_statement_duration_seconds_count"] == before + 1
+    expected = before + 2  # one of them counted the jobs, for the first look itself
+    assert found["database_statements_total"] == expected
+    assert found["database_statement_duration_seconds_count"] == expected
+
+
+async def test_what_limits_cache_and_jobs_did_is_told() -> None:
+    """S57: refusals by limit, answers found in the cache or made, and jobs by state stand in `/metrics`."""
+    async with observed(rate_limit="3/minute") as (app, client):
+        statuses = [(await client.get("/api/v1/rooms")).status_code for _ in range(5)]
+        async with app.state.database.unit_of_work() as unit:
+            await polish.enqueue(unit.session, name="Lamp")
+            await unit.commit()
+        found = await figures(client)
+    assert statuses == [200, 200, 200, 429, 429]
+    assert found['rate_limit_refusals_total{limit="default"}'] == 2
+    assert found["rate_limit_storage_away"] == 0
+    assert (found['cache_answers_total{result="hit"}'], found['cache_answers_total{result="miss"}']) == (2, 1)
+    assert found['jobs{state="queued"}'] == 1
 
 
 async def test_a_source_of_figures_can_be_added() -> None:

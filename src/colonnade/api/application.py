@@ -6,7 +6,6 @@ import gc
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -38,7 +37,6 @@ from colonnade.jobs.worker import Worker, by_name
 from colonnade.limits.choice import open_limits
 from colonnade.limits.limits import Limits
 from colonnade.models.base import Base
-from colonnade.observation.job_figures import job_figures
 from colonnade.observation.observation import Observation
 
 Versions = Mapping[str, Sequence[Resource | APIRouter]]
@@ -109,8 +107,7 @@ def create_app(
     runtime.limits, runtime.answers, runtime.figures = limits, answers, observation.figures
     letters = [] if runtime.accounts is None or runtime.accounts.letters is None else [runtime.accounts.letters.job]
     runtime.jobs, runtime.runs_jobs = tuple(by_name([*jobs, *letters]).values()), settings.jobs
-    if runtime.jobs:
-        observation.figures.shared.append(partial(job_figures, database))
+    observation.watch(limits, answers, has_jobs=bool(runtime.jobs))
     return app
 
 

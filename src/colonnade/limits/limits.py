@@ -35,6 +35,15 @@ class Limits:
             known = self._known[name, rate] = Limit(name, rate, self)
         return known
 
+    def known(self) -> tuple[Limit, ...]:
+        """Give every limit that was asked for so far."""
+        return tuple(self._known.values())
+
+    @property
+    def is_storage_away(self) -> bool:
+        """Whether this process counts for itself just now, its storage having failed."""
+        return time.monotonic() < self._away_until
+
     async def ask(self, limit: Limit, client: str) -> Verdict | None:
         """Count in the storage; None where there is none that answers."""
         if self.storage is None or time.monotonic() < self._away_until:
@@ -59,13 +68,15 @@ class Limit:
     Attributes:
         name: of what is limited; stands in the headers.
         rate: how many, in how long.
+        refused: requests that were too many, in this process.
     """
 
-    __slots__ = ("_limits", "_memory", "name", "rate")
+    __slots__ = ("_limits", "_memory", "name", "rate", "refused")
 
     def __init__(self, name: str, rate: Rate, limits: Limits) -> None:
         self.name = name
         self.rate = rate
+        self.refused = 0
         self._limits = limits
         self._memory = MemoryCounter(rate)
 
@@ -75,9 +86,10 @@ class Limit:
         Args:
             client: an address or an account; see `api.limiting`.
         """
-        if self._limits.storage is not None and (verdict := await self._limits.ask(self, client)) is not None:
-            return verdict
-        return self._memory.take(client)
+        if self._limits.storage is None or (verdict := await self._limits.ask(self, client)) is None:
+            verdict = self._memory.take(client)
+        self.refused += not verdict.accepted
+        return verdict
 
     @property
     def is_local(self) -> bool:
@@ -86,4 +98,6 @@ class Limit:
 
     def take_here(self, client: str) -> Verdict:
         """Count one request in this process alone, whatever the others count."""
-        return self._memory.take(client)
+        verdict = self._memory.take(client)
+        self.refused += not verdict.accepted
+        return verdict

@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from colonnade.cache import Answers
 from colonnade.core.settings import Settings
 from colonnade.database.database import Database
+from colonnade.limits.limits import Limits
 from colonnade.observation.database_figures import database_figures
 from colonnade.observation.figures import Figures
 from colonnade.observation.logs import configure_logging
 from colonnade.observation.process_figures import process_figures
 from colonnade.observation.request_log import RequestLog
 from colonnade.observation.requests import RequestWatch
+from colonnade.observation.side_figures import cache_figures, job_figures, limit_figures
 from colonnade.observation.slow_statements import SlowStatements
 from colonnade.observation.workers import Workers
 
@@ -43,6 +46,14 @@ class Observation:
         self.figures.sources += [self.requests.figures, partial(database_figures, database), process_figures]
         self._database = database
         self.workers = Workers(settings.metrics_dir, self.figures)
+
+    def watch(self, limits: Limits, answers: Answers | None, *, has_jobs: bool) -> None:
+        """Have the figures of the side rooms told, of those that the application has."""
+        self.figures.sources.append(partial(limit_figures, limits))
+        if answers is not None:
+            self.figures.sources.append(partial(cache_figures, answers))
+        if has_jobs:
+            self.figures.shared.append(partial(job_figures, self._database))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
