@@ -62,7 +62,7 @@ $(UV):
 
 $(FOR_RUNNING): uv.lock | $(UV)
 	@echo "Setting up .venv ..."
-	$(SYNC) --inexact --no-dev --extra postgresql --extra mysql
+	$(SYNC) --inexact --no-dev --extra postgresql --extra mysql --extra admin
 	touch $@
 
 $(FOR_WORKING): uv.lock | $(UV)

@@ -8,7 +8,7 @@ from app.core.database import database
 from app.core.mail import mail
 from app.core.security import accounts
 from app.core.webhooks import webhooks
-from colonnade import Database, Settings, create_app
+from colonnade import Admin, Database, Settings, create_app
 
 DESCRIPTION = """
 The reference application of Colonnade: users with profiles and posts, and a shop with categories, products and orders.
@@ -28,7 +28,7 @@ def build(settings: Settings, database: Database) -> FastAPI:
     Returns:
         The application, not started yet; a test makes one on a database of its own.
     """
-    return create_app(
+    app = create_app(
         VERSIONS,
         settings=settings,
         database=database,
@@ -42,6 +42,9 @@ def build(settings: Settings, database: Database) -> FastAPI:
         license_info={"name": "MIT", "identifier": "MIT"},
         openapi_tags=TAGS,
     )
+    if settings.admin:
+        Admin("The shop's back office").mount(app, VERSIONS["v1"], f"{settings.api_prefix}/v1")
+    return app
 
 
 app = build(settings, database)

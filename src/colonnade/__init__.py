@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from colonnade.admin.site import Admin
     from colonnade.api.accounts.accounts import Accounts
     from colonnade.api.application import create_app, install
     from colonnade.api.dependencies import get_db, get_principal, get_sync_db
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 # Where each name is found when it is first asked for: `colonnade --help` needs none of them, and the web and the
 # database take a second to import.
 _ROOMS = {
+    "colonnade.admin.site": "Admin",
     "colonnade.api.accounts.accounts": "Accounts",
     "colonnade.api.application": "create_app install",
     "colonnade.api.dependencies": "get_db get_principal get_sync_db",
@@ -125,6 +127,7 @@ __all__ = [
     "ANONYMOUS",
     "AccountMixin",
     "Accounts",
+    "Admin",
     "Base",
     "BigId",
     "Cache",

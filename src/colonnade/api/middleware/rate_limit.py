@@ -15,6 +15,9 @@ from colonnade.limits.limits import Limit
 EXEMPT = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 """Asked by what watches over the service, often from one address; what they cost is theirs to bound."""
 
+ASSETS = ("/admin/static/", "/docs/assets/")
+"""A page asks for a dozen of these at once, and nobody gains by asking for more."""
+
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"cookie"})
 
 
@@ -72,7 +75,8 @@ class RateLimit:
 
 def _is_exempt(scope: Scope) -> bool:
     path, root = scope["path"], scope.get("root_path")
-    return (path.removeprefix(root) if root else path) in EXEMPT
+    path = path.removeprefix(root) if root else path
+    return path in EXEMPT or path.startswith(ASSETS)
 
 
 def _has_credentials(scope: Scope) -> bool:

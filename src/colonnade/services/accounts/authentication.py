@@ -57,15 +57,28 @@ class Authentication:
         if token.startswith(_MARK):
             return await self._of_key(database, token)
         claims = self.claims_of(token)
+        principal = await self.principal_of_session(database, claims.session)
+        if principal.id != claims.subject:
+            raise _over()
+        return principal
+
+    async def principal_of_session(self, database: Database, session: str) -> Principal:
+        """Tell who is signed in by a session; one statement, which asks for others' at this moment too.
+
+        Args:
+            database: of the accounts.
+            session: its name.
+
+        Raises:
+            UnauthenticatedError: CLN300, it has ended, or the account may not sign in any longer.
+        """
         checks = self._checks
         if checks is None or checks.database is not database:
             checks = self._checks = SessionChecks(database, self._accounts)
-        row = await checks.account_of(claims.session)
-        if row is None or self._account_id(database, row[0]) != claims.subject:
-            raise UnauthenticatedError(
-                "The access token does not hold any longer; sign in again.", error="invalid_token"
-            )
-        return Principal(claims.subject, self._role(database, row[1]))
+        row = await checks.account_of(session)
+        if row is None:
+            raise _over()
+        return Principal(self._account_id(database, row[0]), self._role(database, row[1]))
 
     def claims_of(self, token: bytes) -> Claims:
         """Read an access token, and ask no database.
@@ -129,3 +142,7 @@ class Authentication:
             role = key_converter_of(self._accounts.facts.columns["role"], database.dialect)(raw)
             found = self._roles[raw] = str(role.value if isinstance(role, enum.Enum) else role)
         return found
+
+
+def _over() -> UnauthenticatedError:
+    return UnauthenticatedError("The access token does not hold any longer; sign in again.", error="invalid_token")

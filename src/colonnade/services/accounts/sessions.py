@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -41,6 +41,16 @@ class Issued(NamedTuple):
 
     def __repr__(self) -> str:
         return "Issued(...)"
+
+
+class Running(NamedTuple):
+    """A session that runs: its name, whose it is, and since when."""
+
+    id: str
+    account_id: Any
+    name: str
+    created_at: datetime
+    used_at: datetime
 
 
 class Sessions:
@@ -117,6 +127,21 @@ class Sessions:
             await unit.session.execute(sa.update(table).where(its).values(changed))
             await unit.commit()
         return Issued(self._tokens.issue(account.id, token.name), refresh_text(following))
+
+    async def running(self, database: Database, most: int = 200) -> list[Running]:
+        """List the sessions that run, the one that was renewed last first; one statement.
+
+        Args:
+            database: of the accounts.
+            most: how many.
+        """
+        table, facts = self._table, self._accounts.facts
+        name = self._accounts.column(self._accounts.login[0])
+        columns = (table.c.id, table.c.account_id, name, table.c.created_at, table.c.used_at)
+        alive = (table.c.expires_at > utc_now(), table.c.account_id == facts.identity.column)
+        chosen = sa.select(*columns).where(*alive).order_by(table.c.used_at.desc(), table.c.id).limit(most)
+        async with database.session(read_only=True) as session:
+            return [Running(*row) for row in await session.execute(chosen)]
 
     async def end(self, database: Database, name: str | None, refresh_token: str | None) -> None:
         """End a session by its name, and that of a refresh token; one that is over is no error (RFC 7009 §2.2)."""
