@@ -34,4 +34,4 @@ async def _page(request: Request) -> Response:
 
 def add_error_pages(app: FastAPI) -> None:
     """Serve the page of every error code, as Markdown."""
-    app.add_route("/errors/{code}", _page, include_in_schema=False)
+    app.add_route("/errors/{code}", _page, name="error-page", include_in_schema=False)

@@ -152,4 +152,4 @@ def _add_page(app: FastAPI, path: str, text: str, policy: str) -> None:
     async def page(_request: Request) -> Response:
         return HTMLResponse(body, headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"})
 
-    app.router.add_route(path, page, include_in_schema=False)
+    app.router.add_route(path, page, name=path.strip("/").replace("/", "-"), include_in_schema=False)
