@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
@@ -178,11 +178,23 @@ def rows_of(draw: st.DrawFn, table: Table) -> list[dict[str, Any]]:
     return [{"id": number, **row} for number, row in enumerate(rows, 1)]
 
 
+Condition: TypeAlias = "tuple[str, str, tuple[Any, ...]]"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A boolean filter: conditions and trees, joined by `and`, `or` or `not` (which has one)."""
+
+    word: str
+    parts: Sequence[Condition | Tree]
+
+
 @dataclass(frozen=True)
 class Asked:
     """A drawn list request, as it stands in a URL and as its parts; `question` is the URL's query without the paging."""
 
-    conditions: Sequence[tuple[str, str, tuple[Any, ...]]]
+    conditions: Sequence[Condition]
+    tree: Tree | None
     sort: Sequence[tuple[str, bool]]
     offset: int
     limit: int
@@ -193,19 +205,9 @@ class Asked:
 @st.composite
 def requests_of(draw: st.DrawFn, table: Table, rows: Sequence[Mapping[str, Any]]) -> Asked:
     """Draw a list request with up to three conditions, most of them on values that are there."""
-    conditions = []
-    for key in draw(st.lists(st.sampled_from(sorted(table.sorts)), max_size=3, unique=True)):
-        sort = table.sorts[key]
-        operator = draw(st.sampled_from(sort.operators))
-        present = [row[key] for row in rows if row[key] is not None]
-        value = st.sampled_from(present) | sort.values if present else sort.values
-        count = {"in": 3, "nin": 2, "between": 2}.get(operator, 1)
-        values = (
-            draw(st.booleans().map(lambda truth: (truth,)))
-            if operator == "isnull"
-            else tuple(draw(value) for _ in range(count))
-        )
-        conditions.append((key, operator, values))
+    one = conditions_of(table, rows)
+    conditions = draw(st.lists(one, max_size=3, unique_by=lambda condition: condition[0]))
+    tree = draw(st.none() | st.builds(lambda part: Tree("and", [part]), trees_of(one)))
     keys = st.sampled_from([key for key in sorted(table.sorts) if table.sorts[key].operators != ("isnull",)] + ["id"])
     order = draw(st.lists(st.tuples(keys, st.booleans()), max_size=2, unique_by=lambda pair: pair[0]))
     limit = draw(st.integers(1, 4))
@@ -213,12 +215,48 @@ def requests_of(draw: st.DrawFn, table: Table, rows: Sequence[Mapping[str, Any]]
     pairs = [_parameter(table, *condition) for condition in conditions]
     if order:
         pairs.append(("sort", ",".join(f"{'-' if descending else ''}{key}" for key, descending in order)))
+    if tree is not None:
+        pairs.append(("filter", json.dumps(_member(table, tree.parts[0]))))
     question = urlencode(pairs).encode()
     if draw(st.booleans()):
         pairs += [("page", str(offset // limit + 1)), ("page_size", str(limit))]
     else:
         pairs += [("skip", str(offset)), ("limit", str(limit))]
-    return Asked(conditions, order, offset, limit, urlencode(pairs).encode(), question)
+    return Asked(conditions, tree, order, offset, limit, urlencode(pairs).encode(), question)
+
+
+@st.composite
+def conditions_of(draw: st.DrawFn, table: Table, rows: Sequence[Mapping[str, Any]]) -> Condition:
+    """Draw a condition, mostly on a value that is there."""
+    key = draw(st.sampled_from(sorted(table.sorts)))
+    sort = table.sorts[key]
+    operator = draw(st.sampled_from(sort.operators))
+    if operator == "isnull":
+        return key, operator, (draw(st.booleans()),)
+    present = [row[key] for row in rows if row[key] is not None]
+    value = st.sampled_from(present) | sort.values if present else sort.values
+    return key, operator, tuple(draw(value) for _ in range({"in": 3, "nin": 2, "between": 2}.get(operator, 1)))
+
+
+def trees_of(one: st.SearchStrategy[Condition]) -> st.SearchStrategy[Any]:
+    """Draw a tree of conditions, at most three deep."""
+    found: st.SearchStrategy[Any] = one
+    for _ in range(3):
+        groups = st.builds(Tree, st.sampled_from(["and", "or"]), st.lists(found, min_size=1, max_size=3))
+        found = one | groups | st.builds(lambda part: Tree("not", [part]), found)
+    return found
+
+
+def _member(table: Table, part: Condition | Tree) -> dict[str, Any]:
+    """Write a part of a tree as JSON has it."""
+    if isinstance(part, Tree):
+        inner = [_member(table, one) for one in part.parts]
+        return {part.word: inner[0] if part.word == "not" else inner}
+    key, operator, values = part
+    if operator == "isnull":
+        return {f"{key}__isnull": values[0]}
+    written = [table.sorts[key].write(value) for value in values]
+    return {f"{key}__{operator}": written if operator in {"in", "nin", "between"} else written[0]}
 
 
 def _parameter(table: Table, key: str, operator: str, values: tuple[Any, ...]) -> tuple[str, str]:
@@ -245,7 +283,15 @@ def expected(table: Table, rows: Sequence[Mapping[str, Any]], asked: Asked) -> t
 
 def holds(row: Mapping[str, Any], asked: Asked) -> bool:
     """Say whether a row meets every condition of a request."""
-    return all(_holds(row, *condition) for condition in asked.conditions)
+    return all(meets(row, part) for part in [*asked.conditions, *([] if asked.tree is None else [asked.tree])])
+
+
+def meets(row: Mapping[str, Any], part: Condition | Tree) -> bool:
+    """Say whether a row meets a condition, or a tree of them; what is compared with NULL is not met, and its contrary is."""
+    if not isinstance(part, Tree):
+        return _holds(row, *part)
+    found = [meets(row, one) for one in part.parts]
+    return not found[0] if part.word == "not" else any(found) if part.word == "or" else all(found)
 
 
 def _key(value: Any) -> Any:
