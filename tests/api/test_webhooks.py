@@ -25,6 +25,7 @@ from colonnade import (
     Schemas,
     Service,
     Settings,
+    SoftDelete,
     Versioned,
     WebhookCreate,
     WebhookMixin,
@@ -34,6 +35,7 @@ from colonnade import (
     WebhookUpdate,
     create_app,
     job_table,
+    unique_among_alive,
 )
 from colonnade.jobs import queue
 from colonnade.jobs.inspection import list_jobs
@@ -59,12 +61,14 @@ class Stall(Base):
 job_table(Stall.metadata)
 
 
-class Pear(IntegerId, Versioned, Stall):
+class Pear(SoftDelete, IntegerId, Versioned, Stall):
     """Something whose changes are told."""
 
     __tablename__ = "pears"
 
-    name: Mapped[str] = mapped_column(sa.String(20), unique=True)
+    __table_args__ = (unique_among_alive("name"),)
+
+    name: Mapped[str] = mapped_column(sa.String(20))
     price: Mapped[Any] = mapped_column(ExactDecimal(10, 2), default=0)
 
 
@@ -178,7 +182,7 @@ async def hook(client: httpx.AsyncClient, id: int) -> dict[str, Any]:
 async def test_each_change_is_told_as_the_api_shows_it(
     database_url: str, subscriber: Subscriber, hook_url: str
 ) -> None:
-    """S26: created, updated, deleted, with the row as it became at that moment."""
+    """S26: created, updated, deleted, restored, with the row as it became at that moment."""
     async with stall(database_url) as client:
         await subscribed(client, hook_url)
         created = await client.post("pears", json={"name": "Conference", "price": 1.5})
@@ -188,9 +192,14 @@ async def test_each_change_is_told_as_the_api_shows_it(
         await settled(client)
         await client.delete(path)
         await settled(client)
+        restored = await client.post(f"{path}/restore")
+        await settled(client)
     told = [json.loads(body) for _, body in subscriber.requests]
-    assert [event["type"] for event in told] == ["pears.created", "pears.updated", "pears.deleted"]
-    assert [event["data"] for event in told] == [created.json(), updated.json(), {"id": created.json()["id"]}]
+    assert [event["type"] for event in told] == [
+        f"pears.{done}" for done in ("created", "updated", "deleted", "restored")
+    ]
+    data = [created.json(), updated.json(), {"id": created.json()["id"]}, restored.json()]
+    assert [event["data"] for event in told] == data
     assert b'"price":1.50' in subscriber.requests[0][1]
 
 
