@@ -32,6 +32,7 @@ async def test_a_request_is_explained(database_url: str) -> None:
         told = answer.json()
     (statement,) = told["statements"]
     assert (answer.status_code, told["route"], told["status"]) == (200, "/api/v1/lamps", 200)
+    assert '"1 statement"' in answer.headers["server-timing"]  # asking for the plan is none of the request's own
     assert statement["sql"].startswith("SELECT")
     assert statement["ms"] > 0
     assert statement["plan"]

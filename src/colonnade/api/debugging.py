@@ -17,7 +17,7 @@ from colonnade.api.middleware.answer import answer_problem
 from colonnade.api.route import runtime_of
 from colonnade.core.errors import MalformedHeaderError, NoSuchPathError, ProblemError
 from colonnade.core.json import dump_json
-from colonnade.core.trace import RanStatement, Trace, current_trace
+from colonnade.core.trace import RanStatement, Trace, current_trace, set_trace
 from colonnade.database.activity import active_connections
 from colonnade.database.database import Database
 from colonnade.database.plans import explain
@@ -104,7 +104,9 @@ class Explain:
                 await send(message)
             return
         database = runtime_of(scope["app"]).database
+        set_trace(None)  # what is asked from here on is no part of the request
         statements = [await _explained(database, statement) for statement in ran]
+        set_trace(trace)
         document = {"route": trace.place(), "status": messages[0]["status"], "statements": statements}
         await _json(document)(scope, receive, send)
 
