@@ -13,6 +13,9 @@ from colonnade.limits.storage import Storage
 ABSENCE = 5.0
 """Seconds for which a storage that failed is not asked again: each request would wait for it in vain."""
 
+MAX_REFUSED = 10_000
+"""Clients whose refusals are remembered; of more, the storage is asked again."""
+
 _log = logging.getLogger("colonnade.limits")
 
 
@@ -71,7 +74,7 @@ class Limit:
         refused: requests that were too many, in this process.
     """
 
-    __slots__ = ("_limits", "_memory", "name", "rate", "refused")
+    __slots__ = ("_limits", "_memory", "_told", "name", "rate", "refused")
 
     def __init__(self, name: str, rate: Rate, limits: Limits) -> None:
         self.name = name
@@ -79,6 +82,7 @@ class Limit:
         self.refused = 0
         self._limits = limits
         self._memory = MemoryCounter(rate)
+        self._told: dict[str, float] = {}  # client -> until when it is refused
 
     async def take(self, client: str) -> Verdict:
         """Count one request of a client, unless there are too many.
@@ -86,10 +90,28 @@ class Limit:
         Args:
             client: an address or an account; see `api.limiting`.
         """
-        if self._limits.storage is None or (verdict := await self._limits.ask(self, client)) is None:
-            verdict = self._memory.take(client)
+        verdict = self._memory.take(client) if self._limits.storage is None else await self._ask(client)
         self.refused += not verdict.accepted
         return verdict
+
+    async def _ask(self, client: str) -> Verdict:
+        # Who was refused is refused until that can change, and the storage is not asked: a flood costs it nothing.
+        left = self._told.get(client, 0.0) - time.monotonic()
+        if left > 0:
+            return Verdict(False, 0, left)
+        verdict = await self._limits.ask(self, client)
+        if verdict is None:
+            return self._memory.take(client)
+        if not verdict.accepted:
+            self._remember(client, verdict)
+        return verdict
+
+    def _remember(self, client: str, refusal: Verdict) -> None:
+        now = time.monotonic()
+        if len(self._told) >= MAX_REFUSED:
+            self._told = {known: until for known, until in self._told.items() if until > now}
+        if len(self._told) < MAX_REFUSED:
+            self._told[client] = now + refusal.reset
 
     @property
     def is_local(self) -> bool:

@@ -2,7 +2,7 @@
 
 A client's window is one row. It is read, counted on, and written back on the condition that it is still what was read, so
 two processes can't both take the last place. Requests of one client that come to one process together are counted
-together, and who was refused is refused from memory until that can change; so a flood costs the database little.
+together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from colonnade.models.rate_limits import rate_limits
 from colonnade.query.compile import CompiledStatement, compile_statement
 
 MAX_TRIES = 50
-MAX_REFUSED = 10_000
 _PURGE_EVERY = 1_000  # writes, about
 
 
@@ -42,7 +41,6 @@ class SqlCounts:
         self._table = rate_limits(database.metadata if database.metadata is not None else sa.MetaData())
         self._statements = _Statements(self._table, database.dialect)
         self._waiting: dict[str, list[asyncio.Future[Verdict]]] = {}
-        self._refused: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, limit: str, rate: Rate, client: str) -> Verdict:
@@ -52,9 +50,6 @@ class SqlCounts:
             ServerError: CLN510 to CLN513.
         """
         key = blake2b(f"{limit}:{rate.requests}/{rate.seconds}:{client}".encode(), digest_size=32).hexdigest()
-        now = time.time()
-        if (until := self._refused.get(key, 0.0)) > now:
-            return Verdict(False, 0, until - now)
         future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         if (waiting := self._waiting.get(key)) is not None:
             waiting.append(future)
@@ -91,18 +86,10 @@ class SqlCounts:
             window = MovingWindow(rate, _parts(before))
             now = time.time()
             verdicts = [window.take(now) for _ in range(requests)]
-            if not verdicts[-1].accepted:
-                self._remember_refusal(key, now, verdicts[-1])
             if not verdicts[0].accepted or await self._write(key, before, window, rate):
                 return verdicts
             await asyncio.sleep(random.uniform(0, 0.001 * min(tried + 1, 20)))  # noqa: S311  # jitter
         raise ContentionError("This client's requests could not be counted.")
-
-    def _remember_refusal(self, key: str, now: float, verdict: Verdict) -> None:
-        if len(self._refused) >= MAX_REFUSED:
-            self._refused = {known: until for known, until in self._refused.items() if until > now}
-        if len(self._refused) < MAX_REFUSED:
-            self._refused[key] = now + verdict.reset
 
     async def _read(self, key: str) -> str | None:
         rows = await self._database.fetch(self._statements.read.bind({"key": key}))
