@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
@@ -91,6 +92,24 @@ async def test_a_schema_may_be_lax() -> None:
     async with client_of(app, "/") as client:
         answer: httpx.Response = await client.post("books", json={"title": "Emma", "pages": "5", "featured": "off"})
     assert (answer.status_code, answer.json()["pages"], answer.json()["featured"]) == (201, 5, False)
+    await database.dispose()
+
+
+class StrictBookIn(BookIn):
+    """One that wants what it gets anyhow, and JSON's forms with it."""
+
+    model_config = ConfigDict(strict=True)
+    printed: date | None = None
+
+
+@pytest.mark.parametrize("ordinary", [False, True], ids=["direct", "ordinary"])
+async def test_a_schema_declared_strict_takes_what_json_has(ordinary: bool) -> None:
+    """Pydantic alone would want a date of Python's, which no body can bring."""
+    app = served(StrictBookIn, ordinary=ordinary)
+    database = await installed(app, "sqlite://")
+    async with client_of(app, "/") as client:
+        answer = await client.post("books", json={"title": "Emma", "printed": "1815-12-23", "price": 5})
+    assert (answer.status_code, answer.json()["printed"]) == (201, "1815-12-23")
     await database.dispose()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from colonnade.api.caching import Cached
 from colonnade.api.endpoint import Endpoint
@@ -16,6 +16,7 @@ from colonnade.api.operations import GetRow, ListRows, Operation
 from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.database.database import Database
 from colonnade.limits.rate import Rate
+from colonnade.schemas.json_kinds import json_validator
 from colonnade.services.idempotency import IdempotencyKeys
 
 
@@ -84,7 +85,9 @@ def _function(operation: Operation, body: type[BaseModel] | None) -> Callable[..
     ) -> Response:
         return await run_operation(operation, request, database)
 
+    # FastAPI reads the body as the operation does, so that a schema that is declared strict takes JSON's dates here too.
+    strictly = BeforeValidator(lambda value: json_validator(body).validate_python(value))
     endpoint_with_body.__annotations__.update(
-        request=Request, database=Annotated[Database, Depends(get_database)], body=Annotated[body, Body()]
+        request=Request, database=Annotated[Database, Depends(get_database)], body=Annotated[body, strictly, Body()]
     )
     return endpoint_with_body
