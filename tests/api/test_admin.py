@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from app.models import Category, Product, User, UserRole
-from colonnade import hash_password
+from colonnade import JobRequest, hash_password
+from colonnade.models.jobs import JOBS, JobState
 from tests.back_office import ADMIN, PASSWORD, Visitor, back_office
 
 # What the database decides is tested everywhere; forms, cookies and pages are the same on each.
@@ -37,6 +38,11 @@ async def admin(office: FastAPI) -> Visitor:
     visitor = Visitor(office)
     assert (await visitor.sign_in()).status_code == 303
     return visitor
+
+
+def new_job(**values: Any) -> dict[str, Any]:
+    """Make a job's row."""
+    return {**JobRequest("tests.nothing", {}).row(), **values}
 
 
 async def change(app: FastAPI, model: Any, id: int, **values: Any) -> None:
@@ -269,6 +275,20 @@ async def test_who_is_signed_in_is_shown_and_signed_out(office: FastAPI, admin: 
     assert answer.headers["location"] == "/admin/signed-in"
     assert (await other.get("/users/list")).status_code == 303
     assert (await admin.get("/users/list")).status_code == 200
+
+
+@somewhere
+async def test_a_job_that_was_given_up_is_tried_again(office: FastAPI, admin: Visitor) -> None:
+    """The page of operations lists the jobs that are not done, and brings back one that was given up."""
+    job = new_job(state=JobState.DEAD)
+    async with office.state.database.unit_of_work() as unit:
+        await unit.session.execute(sa.insert(JOBS).values(job))
+        await unit.commit()
+    assert "dead" in shown(await admin.get("/operations"))
+    figures = (await admin.get("/operations/figures")).json()
+    assert (figures["dead"], figures["requests"] > 0) == (1, True)
+    assert (await admin.post("/operations", job=str(job["id"]))).headers["location"] == "/admin/operations"
+    assert (await admin.get("/operations/figures")).json()["dead"] == 0
 
 
 @somewhere

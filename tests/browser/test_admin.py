@@ -89,6 +89,18 @@ def rename_by_api(office: str, name: str) -> None:
         assert answer.status_code == 200, answer.text
 
 
+def test_the_plots_move(tab: Page, office: str) -> None:
+    """S57, S58: the page of operations draws requests, latency, pool and jobs while one looks."""
+    sign_in(tab, office)
+    tab.open(f"{office}/admin/operations")
+    arrive(tab, "/admin/operations", "Jobs that are not done")
+    drawn = "document.querySelector('#rate-plot polyline').getAttribute('points').split(' ').length"
+    tab.wait_for(f"{drawn} >= 2")
+    keep(tab, "operations")
+    assert float(tab.value("document.querySelector('#rate-now').textContent")) > 0
+    assert tab.value("document.querySelector('#jobs-now').textContent") == "0"
+
+
 def test_a_working_day(tab: Page, office: str) -> None:
     """S73, S74, S78: log in, create, edit, see a conflict explained, delete, restore, log out; no other host is asked."""
     sign_in(tab, office)

@@ -13,6 +13,7 @@ from starlette_admin.export import ExportConfig
 
 from colonnade.admin.client import ResourceClient
 from colonnade.admin.login import AccountLogin, SignedCookie
+from colonnade.admin.operations import OperationsView
 from colonnade.admin.sessions import SessionsView
 from colonnade.admin.views import MAX_EXPORT, DeletedView, ResourceView
 from colonnade.api.resource import Resource
@@ -69,6 +70,7 @@ class Admin:
         for view in _views(app, resources, prefix):
             site.add_view(view)
         site.add_view(SessionsView(app))
+        site.add_view(OperationsView(app))
         site.mount_to(app)
 
 
