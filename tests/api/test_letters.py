@@ -222,3 +222,17 @@ def test_mail_needs_an_address_and_a_place_for_links(tmp_path: Path) -> None:
     for given in ({"email": None, "login": ("email",), "public_url": "https://shop.test"}, {}):
         with pytest.raises(DeclarationError, match="public_url"):
             Accounts(Pupil, mail=mail, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_a_link_leads_to_a_page(school: School) -> None:
+    """S78: of the application itself, which no cache keeps, which runs no script but its own, and which does nothing yet."""
+    for name in ("verify-email", "reset-password"):
+        answer = await school.client.get(f"http://school.test/{name}?token=<script>")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.headers["cache-control"] == "no-store"
+        assert "script-src 'sha256-" in answer.headers["content-security-policy"]
+        assert f'data-path="api/auth/{name}"' in answer.text
+        assert "<script>" in answer.text.partition("</form>")[2]
+        assert "token=<" not in answer.text

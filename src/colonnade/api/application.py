@@ -102,6 +102,7 @@ def create_app(
     install(app, database, response_wrapper=settings.response_wrapper, secret_key=key)
     if accounts is not None:
         accounts.attach(app.state.colonnade, key.encode(), settings.login_limit, settings.common_passwords)
+        accounts.add_pages(app, settings.api_prefix)
     answer_with_problems(app)
     runtime = runtime_of(app)
     runtime.limits, runtime.answers, runtime.figures = limits, answers, observation.figures

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from fastapi import FastAPI
 from sqlalchemy.orm import DeclarativeBase
 from starlette.types import Scope
 
 from colonnade.api.accounts.bearer import bearer_token
+from colonnade.api.accounts.link_pages import add_link_pages
 from colonnade.api.accounts.routes import account_router
 from colonnade.api.route import Runtime
 from colonnade.core.errors import DeclarationError
@@ -86,6 +88,16 @@ class Accounts:
         )
         runtime.accounts = account_services(self.blueprint, settings)
         runtime.authenticate = _Authenticate(runtime.accounts)
+
+    def add_pages(self, app: FastAPI, api_prefix: str) -> None:
+        """Add the pages that mailed links lead to, where there is mail; `create_app` does so.
+
+        Args:
+            app: its own routes are there already, and come first.
+            api_prefix: of the newest version.
+        """
+        if self.mail is not None:
+            add_link_pages(app, api_prefix)
 
     async def prepare(self, database: Database, settings: Settings) -> None:
         """Make the administrator whom `ADMIN_EMAIL` and `ADMIN_PASSWORD` name; `create_app` does so when it starts.
