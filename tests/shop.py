@@ -5,11 +5,44 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
+from starlette.types import Scope
+
+from colonnade import Database, Principal
 
 HOST = "http://shop.test"
 PASSWORD = "analytical-1843"
 
 Json = dict[str, Any]
+
+
+ADMINISTRATOR = Principal(0, "admin")
+"""Who asks in the tests that are not about who asks: no row, so that the users whom a test makes are numbered from 1."""
+
+_ACTING = {"X-Acting": "administrator"}
+
+
+def let_act(app: FastAPI) -> FastAPI:
+    """Have an application know the administrator of these tests by a header; who sends a token is who it says."""
+    authenticate = app.state.colonnade.authenticate
+
+    async def acting(scope: Scope, database: Database) -> Principal:
+        found: Principal = await authenticate(scope, database)
+        return ADMINISTRATOR if found.is_anonymous and (b"x-acting", b"administrator") in scope["headers"] else found
+
+    app.state.colonnade.authenticate = acting
+    return app
+
+
+def administrator_of(app: FastAPI, prefix: str = "/api/") -> httpx.AsyncClient:
+    """Make a client that acts as an administrator; paths are relative to the prefix."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=f"{HOST}{prefix}", headers=_ACTING)
+
+
+def anybody_of(app: FastAPI, prefix: str = "/api/") -> httpx.AsyncClient:
+    """Make a client of somebody who has not signed in."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"{HOST}{prefix}")
 
 
 async def create(shop: httpx.AsyncClient, path: str, **values: Any) -> Json:

@@ -1,10 +1,11 @@
 """`/orders`. There is no DELETE: an order is cancelled, which keeps the books and puts its products back into stock."""
 
+from app.core.audience import administrators, staff
 from app.models.order import Order
 from app.schemas.order import OrderCreate, OrderResponse, OrderUpdate
 from app.schemas.user import UserBrief
 from app.services.order import OrderService
-from colonnade import Listing, Resource, Routes, Schemas
+from colonnade import Listing, Policy, Resource, Routes, Schemas, allow, signed_in
 
 orders = Resource(
     Order,
@@ -17,4 +18,10 @@ orders = Resource(
     service=OrderService(),
     # A phone that loses its network sends an order again; with a key it is one order all the same.
     routes=Routes(methods=("list", "create", "get", "update"), idempotent=True),
+    # Into what an order may be changed, by whom, is told by the service.
+    policy=Policy(
+        allow("read", "create", "update", to=signed_in, own="user_id"),
+        allow("read", "update", to=staff),
+        allow("everything", to=administrators),
+    ),
 )

@@ -1,9 +1,10 @@
 """`/products`; PUT takes a partial body too, as guide B's clients send it."""
 
+from app.core.audience import administrators, staff
 from app.models.product import Product
 from app.schemas.category import CategoryBrief
 from app.schemas.product import ProductCreate, ProductResponse, ProductUpdate
-from colonnade import Listing, Resource, Routes, Schemas
+from colonnade import Listing, Policy, Resource, Routes, Schemas, allow, anyone
 
 products = Resource(
     Product,
@@ -16,4 +17,9 @@ products = Resource(
         deleted=True,
     ),
     routes=Routes(replace="partial", permanent_delete=True),
+    policy=Policy(
+        allow("read", to=anyone),
+        allow("read_deleted", "create", "update", "delete", "restore", to=staff),
+        allow("everything", to=administrators),
+    ),
 )

@@ -1,11 +1,12 @@
 """`/users`, and the posts of one user."""
 
 from app.api.post import posts
+from app.core.audience import administrators
 from app.models.user import User
 from app.schemas.user import UserCreate, UserResponse, UserUpdate
 from app.schemas.user_profile import UserProfileResponse
 from app.services.user import UserService
-from colonnade import Listing, Resource, Routes, Schemas
+from colonnade import Listing, Policy, Resource, Routes, Schemas, allow, anyone, signed_in
 
 users = Resource(
     User,
@@ -18,4 +19,10 @@ users = Resource(
     ),
     service=UserService(),
     routes=Routes(me=True, parts={"posts": (posts, "user_id")}, permanent_delete=True),
+    policy=Policy(
+        allow("create", to=anyone),
+        allow("read", to=signed_in, hide=["email"]),
+        allow("read", "update", to=signed_in, own="id", write=["full_name", "bio"]),
+        allow("everything", to=administrators),
+    ),
 )

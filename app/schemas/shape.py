@@ -21,9 +21,9 @@ class Row(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-def unsent() -> Any:
+def unsent(description: str | None = None) -> Any:
     """Give the default of a PATCH's field: it may be left out, but null is not a value for it.
 
     A factory, since `= None` would tell OpenAPI, and the type checker, that null is one.
     """
-    return Field(default_factory=lambda: None)
+    return Field(default_factory=lambda: None, description=description)

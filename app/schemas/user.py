@@ -28,11 +28,12 @@ class UserUpdate(Body):
 
     full_name: FullName | None = None
     bio: Bio | None = None
-    is_active: bool = unsent()
+    is_active: bool = unsent("Changed by administrators only.")
+    role: UserRole = unsent("Changed by administrators only.")
 
 
 class UserResponse(Row):
-    """An account as everybody may see it."""
+    """An account; others than itself and administrators do not see its address."""
 
     id: int = Field(examples=[1])
     email: EmailStr = Field(examples=["ada@example.com"])

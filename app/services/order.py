@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.order import Order, OrderLine, OrderStatus
 from app.models.product import Product
-from app.models.user import User
+from app.models.user import User, UserRole
 from app.schemas.order import OrderLineCreate
-from colonnade import Change, ConflictError, Fault, RuleError, Service
+from colonnade import Change, ConflictError, Fault, ForbiddenError, RuleError, Service
 
 NEXT: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PENDING: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED}),
@@ -26,6 +26,9 @@ NEXT: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.CANCELLED: frozenset(),
 }
 
+
+SHOP = frozenset({UserRole.STAFF, UserRole.ADMIN})
+"""Roles that move orders on."""
 
 MAX_STOCK = 2**31 - 1
 """What the column of a product's quantity holds; SQLite would store more, which no filter could ask for."""
@@ -83,9 +86,12 @@ class OrderService(Service):
 
         Raises:
             ConflictError: CLN412: the order can't go from its status to the new one.
+            ForbiddenError: CLN301: who ordered may only cancel, and only before it is paid; the shop does the rest.
         """
         order: Order = change.row
         status = change.values.get("status", order.status)
+        if change.permit is not None and change.principal.role not in SHOP:
+            _require_own_step(order.status, status)
         if status not in NEXT[order.status] | {order.status}:
             fault = Fault("status_not_next", "The order can't go there from where it is.", pointer="/status")
             raise ConflictError(f"An order that is {order.status} can't become {status}.", faults=[fault])
@@ -97,6 +103,11 @@ class OrderService(Service):
                 fault = Fault("stock_full", "There is no room for what would come back.", pointer="/status")
                 raise ConflictError("The stock can't take the order's products back.", faults=[fault])
             await _change_stock(change.session, returned)
+
+
+def _require_own_step(before: OrderStatus, after: OrderStatus) -> None:
+    if after != before and (before, after) != (OrderStatus.PENDING, OrderStatus.CANCELLED):
+        raise ForbiddenError("You may cancel your order as long as it is pending; the shop does the rest.")
 
 
 async def _require_active_user(session: AsyncSession, user_id: int) -> None:

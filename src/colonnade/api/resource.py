@@ -262,6 +262,7 @@ class Resource:
         elif endpoint.partly is not None:
             parameters.append(atomic_parameter())
         add_route(self.router, endpoint, self.blueprint.plural, parameters, self.keys, self.rates.get(endpoint.method))
+        self.router.routes[-1].model = self.blueprint.facts.model  # type: ignore[attr-defined]  # a ResourceRoute
 
 
 def _check_declaration(schemas: object, listing: Listing | None, routes: Routes) -> None:

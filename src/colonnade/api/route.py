@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
+from sqlalchemy.orm import DeclarativeBase
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -108,6 +109,8 @@ class ResourceRoute(APIRoute):
     body_schema: type[BaseModel] | None = None
     governed: bool = False
     """A policy says who may."""
+    model: type[DeclarativeBase] | None = None
+    """Whose rows it is about; None for a route that is no resource's."""
     apart: bool = False
     """It asks for credentials by itself, is never wrapped, and is no part of a batch: the routes of accounts."""
 

@@ -124,6 +124,14 @@ def check(
 
 
 @commands.command()
+def policy(app: Application = APPLICATION) -> None:
+    """Show who may do what with which rows and fields."""
+    from colonnade.cli.policies import show_policies
+
+    show_policies(app)
+
+
+@commands.command()
 def settings() -> None:
     """Show the settings that count here, secrets hidden."""
     from colonnade.cli.showing import show_settings
