@@ -16,7 +16,7 @@ from tests.shop import administrator_of, anybody_of, let_act
 @pytest.fixture
 async def shop_app(database_url: str) -> AsyncIterator[FastAPI]:
     """The reference application, started, on an empty database."""
-    settings = Settings(env="test", _env_file=None)  # type: ignore[call-arg]  # pydantic-settings takes it
+    settings = Settings(env="test", _env_file=None)
     app = build(settings, Database(database_url, pool=settings.pool, metadata=Base.metadata))
     async with app.router.lifespan_context(let_act(app)):
         yield app

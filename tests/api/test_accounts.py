@@ -90,9 +90,9 @@ async def test_the_token_is_of_the_account(shop: Client) -> None:
     assert narrow.json() == {"username": "ada"}
 
 
-async def test_me_is_nobody_without_a_token(shop: Client) -> None:
+async def test_me_is_nobody_without_a_token(anybody: Client) -> None:
     """S17: 401 with `WWW-Authenticate: Bearer`."""
-    answer = await shop.get("users/me")
+    answer = await anybody.get("users/me")
     assert problem(answer, 401)["code"] == "CLN300"
     assert answer.headers["www-authenticate"] == "Bearer"
 

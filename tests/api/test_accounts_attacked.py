@@ -16,7 +16,7 @@ from app.main import build
 from colonnade import Base, Database, Settings
 from colonnade.core.settings import DEFAULT_SECRET_KEY
 from tests.library import problem
-from tests.shop import HOST, PASSWORD, bearer, new_user, sign_in
+from tests.shop import HOST, PASSWORD, bearer, new_product, new_user, sign_in
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory")]
 
@@ -103,8 +103,7 @@ async def test_an_idempotency_key_is_its_accounts_own(shop: Client) -> None:
     for name in ("ada", "eve"):
         await new_user(shop, name)
         headers.append({**bearer(await sign_in(shop, name)), "Idempotency-Key": "one"})
-    product = await shop.post("products", json={"name": "Lamp", "price": 2, "quantity": 9}, headers=headers[0])
-    assert product.status_code == 201
+    await new_product(shop)
     answers = [
         await shop.post("orders", json={"user_id": id, "lines": [{"product_id": 1, "quantity": 1}]}, headers=header)
         for id, header in zip((1, 2), headers, strict=True)

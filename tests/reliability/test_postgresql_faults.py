@@ -14,7 +14,7 @@ import pytest
 from app.main import build
 from colonnade import Base, Database, PoolSettings, Settings
 from colonnade.testing import PostgreSQL
-from tests.shop import line, new_product, new_user
+from tests.shop import administrator_of, let_act, line, new_product, new_user
 
 pytestmark = [pytest.mark.anyio, pytest.mark.needs("postgresql")]
 
@@ -24,10 +24,8 @@ END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid
 @asynccontextmanager
 async def _shop(url: str) -> AsyncIterator[httpx.AsyncClient]:
     database = Database(url, metadata=Base.metadata, pool=PoolSettings(size=4))
-    app = build(Settings(env="test", _env_file=None), database)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    client = httpx.AsyncClient(transport=transport, base_url="http://shop.test/api/v1/")
-    async with app.router.lifespan_context(app), client:
+    app = let_act(build(Settings(env="test", _env_file=None), database))
+    async with app.router.lifespan_context(app), administrator_of(app, "/api/v1/") as client:
         yield client
 
 

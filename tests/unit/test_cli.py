@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from fastapi import APIRouter, FastAPI
 
+from colonnade import Database
 from colonnade.cli import main
+from colonnade.cli.policies import policy_rows
 from colonnade.cli.serving import Serving, where_to_look
 from colonnade.cli.showing import route_rows
 from colonnade.core.settings import Settings
+from tests.magazine import magazine_app, magazine_resources
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +132,16 @@ def test_routes_are_listed_with_their_full_path() -> None:
     app.include_router(router, prefix="/api/v1")
     app.include_router(router, prefix="/api", include_in_schema=False)
     assert list(route_rows(app)) == [("GET", "/api/v1/things/{id}", "read thing", "/api/things/{id}")]
+
+
+def test_policies_are_shown_grant_by_grant() -> None:
+    """S78: `colonnade policy` tells who may do what with which rows and fields, and which table has no policy."""
+    rows = list(policy_rows(magazine_app(Database("sqlite://"), magazine_resources())))
+    assert ("authors", "signed in", "read", "all", "email", "") in rows
+    assert ("authors", "signed in", "read, update", "id is the account's", "", "name") in rows
+    assert ("articles", "anyone", "read", "published=True", "rating", "") in rows
+    assert ("articles", "admin", "everything", "all", "", "") in rows
+    assert ("reviews", "anyone", "everything: it has no policy", "all", "", "") in rows
 
 
 def test_the_server_itself_trusts_no_proxy() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from colonnade.api.operations import Call, GetRow, ListRows, Operation
 from colonnade.api.preconditions import read_precondition
@@ -15,8 +16,12 @@ from colonnade.core.json import dump_json, parse_json
 from colonnade.database.joined import JoinedDatabase
 from colonnade.models.cache_versions import cache_versions, cached_tables
 from colonnade.policy.principal import Principal
+from colonnade.query.parse import ListRules
 from colonnade.query.request import WHOLE
 from colonnade.services.read_tables import read_tables
+
+_EVERYBODY, _NOBODY = b"*", b"-"
+"""Whose answers are: of all who see everything, and of those who have not signed in and do not."""
 
 _CONDITIONS = (b"if-match", b"if-none-match")
 
@@ -45,12 +50,12 @@ class Cached:
 
     async def __call__(self, call: Call) -> Reply:
         """Answer as the operation does, or did to somebody who may see the same."""
-        is_open = self.operation.permit(call.principal).access.is_open
+        is_open = self.operation.permit(call.principal).access.is_open and not self._asks_for_deleted(call)
         answers = runtime_of(call.scope["app"]).answers
         if answers is None or not self._is_worth_it(call):
             return await self.operation(call)
         known, scope = read_precondition(call.scope).none_match, call.scope
-        whose = b"" if is_open else _whose(call.principal)
+        whose = _EVERYBODY if is_open else _whose(call.principal)
         what = (whose, scope.get("root_path", "").encode(), scope["path"].encode(), scope["query_string"])
         wanted = Wanted(what, self.caching.tables, self.caching.seconds)
         reply = _unpacked(await answers.find(call.database, wanted, partial(self._made, call)))
@@ -66,6 +71,12 @@ class Cached:
             return False
         # A read that is to fail unless the row is this one is too rare to be worth the thought.
         return all(name != b"if-match" for name, _ in call.scope["headers"])
+
+    def _asks_for_deleted(self, call: Call) -> bool:
+        """Rows that were deleted softly are shown by a permission of their own, which the operation asks for."""
+        rules = self.operation.rules
+        view = rules.view if isinstance(rules, ListRules) else rules
+        return view.deleted and b"deleted" in unquote_to_bytes(call.scope["query_string"])
 
     async def _made(self, call: Call) -> bytes:
         """Make the whole answer, whatever this client has of it already."""
@@ -107,7 +118,7 @@ def caching_of(cache: Cache | None, operation: Operation) -> Caching | None:
 def _whose(principal: Principal) -> bytes:
     """Tell answers of different principals apart: each may see rows and fields of his own, by his role and scopes."""
     if principal.is_anonymous:
-        return b""
+        return _NOBODY
     scopes = "" if principal.scopes is None else "scopes " + " ".join(sorted(principal.scopes))
     return "\n".join((principal.key, principal.role or "", scopes)).encode()
 
