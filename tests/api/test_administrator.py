@@ -44,8 +44,9 @@ async def test_the_administrator_is_made_once(database_url: str) -> None:
             await database.dispose()
         client = httpx.AsyncClient(transport=httpx.ASGITransport(first), base_url=f"{HOST}/api/")
         shop = await stack.enter_async_context(client)
-        assert (await shop.get("users")).json()["total"] == 1
-        row = (await shop.get("users/me", headers=bearer(await sign_in(shop, EMAIL, SECRET)))).json()
+        header = bearer(await sign_in(shop, EMAIL, SECRET))
+        assert (await shop.get("users", headers=header)).json()["total"] == 1
+        row = (await shop.get("users/me", headers=header)).json()
         assert (row["email"], row["role"], row["is_active"]) == ("admin@example.com", "admin", True)
 
 

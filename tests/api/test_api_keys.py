@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory", "postgre
 
 Client = httpx.AsyncClient
 KEYS = account_tables(User).api_keys
-NEW = {"name": "till 3", "scopes": ["orders:read", "products:write", "orders:read"]}
+NEW = {"name": "till 3", "scopes": ["orders:read", "users:read", "orders:read"]}
 
 
 async def signed_in(shop: Client, name: str = "ada") -> dict[str, str]:
@@ -45,7 +45,7 @@ async def test_a_key_is_shown_once_and_stored_as_hash(shop_app: FastAPI, shop: C
     """S36, S78: the list tells it by its beginning; the table has neither the key nor what it could be made of."""
     header = await signed_in(shop)
     key = await make_key(shop, header)
-    assert key["scopes"] == ["orders:read", "products:write"]
+    assert key["scopes"] == ["orders:read", "users:read"]
     assert key["key"].startswith(key["prefix"] + "_")
     answer = await shop.get("auth/api-keys", headers=header)
     assert answer.headers["cache-control"] == "no-store"
@@ -64,7 +64,7 @@ async def test_a_key_is_its_account_within_scopes(shop_app: FastAPI, shop: Clien
     for _ in range(2):
         principal = await services.authentication.principal_of(shop_app.state.database, key["key"].encode())
         assert (principal.id, principal.role) == (1, "user")
-        assert principal.scopes == {"orders:read", "products:write"}
+        assert principal.scopes == {"orders:read", "users:read"}
     assert (await shop.get("users/me", headers=by_key(key))).json()["username"] == "ada"
     listed = (await shop.get("auth/api-keys", headers=header)).json()["api_keys"]
     assert listed[0]["last_used_at"] is not None
@@ -157,7 +157,7 @@ async def test_nobody_sees_or_revokes_the_keys_of_others(shop: Client) -> None:
         ({"scopes": []}, "/scopes"),
         ({"scopes": ["orders"]}, "/scopes/0"),
         ({"scopes": ["orders:read", "nothing:read"]}, "/scopes/1"),
-        ({"scopes": ["orders:read products:write"]}, "/scopes/0"),
+        ({"scopes": ["orders:read users:read"]}, "/scopes/0"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
         ({"expires_at": "2040-01-01T00:00:00"}, "/expires_at"),
         ({"account_id": 2}, "/account_id"),

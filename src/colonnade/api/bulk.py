@@ -204,7 +204,7 @@ class BulkUpsert:
 
 def _filtered(call: Call, bulk: BulkWriter, rules: ListRules, body: Any, permit: Permit) -> ReadRequest:
     """Read a filter: it may ask for what its sender sees, and finds what its sender may change."""
-    sight = bulk.reader.gate.permit("read", call.principal).sight
+    sight = bulk.reader.gate.sight(call.principal)
     return read_filter(
         body.filter, rules.of(sight), body.max_affected + 1, None if permit.restricts is None else permit
     )

@@ -91,7 +91,7 @@ class ListRows:
 
     async def __call__(self, call: Call) -> Reply:
         """Give one page of the rows that the filters let through, in the order asked for."""
-        permit = self.permit(call.principal).sight
+        permit = self.reader.gate.sight(call.principal)
         request = parse_list(call.scope["query_string"], self.rules.of(permit), permit)
         if request.view.deleted != "hide":
             request = replace(request, view=_with_deleted(self.reader, call, request.view))
@@ -101,7 +101,7 @@ class ListRows:
         if request.walk is not None:
             request = open_walk(self.reader.facts, request, call.seal)
         if self.owner is not None:
-            await self.owner.get(call.database, id, _view_by(self.owner.gate.permit("read", call.principal).sight))
+            await self.owner.get(call.database, id, _view_by(self.owner.gate.sight(call.principal)))
         page = await self.reader.page(call.database, request)
         return Reply(200, (link_header(call.scope, request, page),), page.body)
 
@@ -119,7 +119,7 @@ class GetRow:
 
     async def __call__(self, call: Call) -> Reply:
         """Give one row, with its entity tag."""
-        view = parse_view(call.scope["query_string"], self.rules, self.permit(call.principal).sight)
+        view = parse_view(call.scope["query_string"], self.rules, self.reader.gate.sight(call.principal))
         if view.deleted != "hide":
             view = _with_deleted(self.reader, call, view)
         id = read_id(self.reader.facts.identity, call.id)
@@ -273,7 +273,7 @@ def _view_by(permit: Permit | None, deleted: Deleted = "hide") -> View:
 
 def _with_deleted(reader: Reader, call: Call, view: View) -> View:
     """Ask for the further permission that rows need which were deleted softly."""
-    return replace(view, permit=reader.gate.permit("read_deleted", call.principal).sight)
+    return replace(view, permit=reader.gate.sight(call.principal, "read_deleted"))
 
 
 def sendable(permit: Permit, facts: TableFacts) -> frozenset[str] | None:
