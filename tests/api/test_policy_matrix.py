@@ -29,6 +29,7 @@ POST, PRODUCT, ORDER = (
 )
 RENAMED, PUBLISHED, CANCELLED = {"full_name": "x"}, {"published": True}, {"status": "cancelled"}
 FIRST = {"ids": [1]}
+HOOK = {"url": "https://example.com/", "events": ["orders.*"], "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 BATCH = {"operations": [{"id": "a", "method": "PATCH", "path": "/api/v1/posts/1", "body": PUBLISHED}]}
 
 
@@ -104,13 +105,18 @@ MATRIX: dict[str, tuple[str, Any]] = {
     "PATCH /orders/{id}": ("401 404 200 200 200", CANCELLED),
     "POST /orders/bulk": ("401 403 201 403 201", many(ORDER)),
     "PATCH /orders/bulk": ("401 404 200 200 200", changing(CANCELLED)),
+    "GET /webhooks": ("401 403 403 403 200", None),
+    "POST /webhooks": ("401 403 403 403 201", HOOK),
+    "GET /webhooks/{id}": ("401 403 403 403 404", None),  # there is none
+    "PATCH /webhooks/{id}": ("401 403 403 403 404", {"is_active": False}),
+    "DELETE /webhooks/{id}": ("401 403 403 403 404", None),
     "POST /batch": ("401 404 200 404 200", BATCH),
 }
 
 DELETED = {"users": 5, "user-profiles": 2, "posts": 2, "products": 2}
 
 # Routes that ask nobody, and those that ask for credentials by themselves, in tests of their own.
-APART = ("/auth/", "/health", "/docs", "/redoc", "/openapi.json", "/errors/", "/metrics", "/debug/")
+APART = ("/auth/", "/admin/", "/health", "/docs", "/redoc", "/openapi.json", "/errors/", "/metrics", "/debug/")
 
 
 def user(id: int, role: UserRole, **values: Any) -> dict[str, Any]:
