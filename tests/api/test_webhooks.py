@@ -233,6 +233,7 @@ async def test_a_request_is_signed(database_url: str, subscriber: Subscriber, ho
     assert headers["content-type"] == "application/json"
 
 
+@pytest.mark.databases("sqlite-memory", "postgresql")
 async def test_only_what_is_wanted_is_sent(database_url: str, subscriber: Subscriber, hook_url: str) -> None:
     """S26: by subscription: a kind of event, all of a resource, or all; none from one that is turned off."""
     async with stall(database_url) as client:
@@ -246,6 +247,7 @@ async def test_only_what_is_wanted_is_sent(database_url: str, subscriber: Subscr
     assert (len(subscriber.requests), len(ids)) == (2, 1)
 
 
+@pytest.mark.databases("sqlite-memory", "postgresql")
 async def test_a_refused_change_is_told_to_nobody(database_url: str, subscriber: Subscriber, hook_url: str) -> None:
     """S26: the event is of the change's transaction."""
     async with stall(database_url) as client:
@@ -257,6 +259,7 @@ async def test_a_refused_change_is_told_to_nobody(database_url: str, subscriber:
     assert len(subscriber.requests) == 1
 
 
+@pytest.mark.databases("sqlite-memory", "postgresql")
 async def test_a_delivery_is_tried_again_with_the_same_id_and_body(
     database_url: str, subscriber: Subscriber, hook_url: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -72,6 +73,22 @@ async def test_a_key_is_stored_once(database: Database) -> None:
         await unit.commit()
     assert (first is not None, again, other is not None) == (True, None, True)
     assert [row.arguments["text"] for row in await rows(database)] == ["first", "third"]
+
+
+async def test_a_sync_session_asks_too(database: Database) -> None:
+    """S25: what a sync endpoint asks for is stored with its transaction as well, and a key once."""
+
+    def ask() -> list[bool]:
+        with database.sync_sessions() as session:
+            note.request("dropped").enqueue_sync(session)
+            session.rollback()
+            asked = [note.request(text).once("note-1").enqueue_sync(session) for text in ("first", "again")]
+            asked.append(note.request("third").enqueue_sync(session))
+            session.commit()
+        return [id is not None for id in asked]
+
+    assert await asyncio.to_thread(ask) == [True, False, True]
+    assert sorted(row.arguments["text"] for row in await rows(database)) == ["first", "third"]
 
 
 class Noting(Service):

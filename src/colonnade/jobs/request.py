@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from colonnade.core.errors import DeclarationError
 from colonnade.models.clock import utc_now
@@ -73,13 +74,20 @@ class JobRequest:
             The job's id; None when a job with its key waits or runs already.
         """
         session = where if isinstance(where, AsyncSession) else where.session
-        row = self.row()
-        if self.key is None:
-            await session.execute(sa.insert(JOBS).values(row))
-            return row["id"]  # type: ignore[no-any-return]
-        connection = await session.connection()
-        stored: Any = await session.execute(insert_once(connection.dialect.name).values(row))
+        row, connection = self.row(), await session.connection()
+        stored: Any = await session.execute(self._insert(connection.dialect.name).values(row))
         return row["id"] if stored.rowcount else None
+
+    def enqueue_sync(self, session: Session) -> UUID | None:
+        """Store it in the open transaction of a sync session, as `enqueue` does in that of an asynchronous one."""
+        row = self.row()
+        stored: Any = session.execute(self._insert(session.connection().dialect.name).values(row))
+        return row["id"] if stored.rowcount else None
+
+    def _insert(self, dialect: str) -> Any:
+        insert = sa.insert(JOBS) if self.key is None else insert_once(dialect)
+        # SQLAlchemy asks psycopg for the count of an INSERT only when it is told to.
+        return insert.execution_options(preserve_rowcount=True)
 
     def row(self) -> dict[str, Any]:
         """Make the new row of its table."""
