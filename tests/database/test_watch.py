@@ -37,7 +37,7 @@ async def _run_both_ways(database: Database) -> None:
 
 
 @pytest.mark.databases("sqlite-memory")
-@pytest.mark.parametrize(("env", "shown"), [("development", True), ("production", False)])
+@pytest.mark.parametrize(("env", "shown"), [("development", True), ("staging", False)])
 async def test_statements_are_logged_by_a_switch(said: pytest.LogCaptureFixture, env: str, shown: bool) -> None:
     """S55, S40: SQL_ECHO logs the statements of both ways, and their values in development only."""
     given = {"env": env, "database_url": "sqlite://", "secret_key": "k" * 32}
