@@ -18,18 +18,18 @@ pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory")]
 HOOK = {"url": "https://example.com/", "events": ["orders.*"], "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 
 
-async def test_only_an_administrator_says_who_is_told(shop: httpx.AsyncClient, shop_app: FastAPI) -> None:
+async def test_only_an_administrator_says_who_is_told(anybody: httpx.AsyncClient, shop_app: FastAPI) -> None:
     """S26, S78: what is sent shows whole orders."""
-    assert (await shop.post("webhooks", json=HOOK)).status_code == 401
-    await new_user(shop)
-    signed_in = await shop.post("auth/token", data={"username": "ada", "password": PASSWORD})
+    assert (await anybody.post("webhooks", json=HOOK)).status_code == 401
+    await new_user(anybody)
+    signed_in = await anybody.post("auth/token", data={"username": "ada", "password": PASSWORD})
     bearer = {"authorization": f"Bearer {signed_in.json()['access_token']}"}
-    assert (await shop.post("webhooks", json=HOOK, headers=bearer)).status_code == 403
-    assert (await shop.get("webhooks", headers=bearer)).status_code == 403
+    assert (await anybody.post("webhooks", json=HOOK, headers=bearer)).status_code == 403
+    assert (await anybody.get("webhooks", headers=bearer)).status_code == 403
     async with shop_app.state.database.unit_of_work() as unit:
         await unit.session.execute(sa.update(User).values(role=UserRole.ADMIN))
         await unit.commit()
-    answer = await shop.post("webhooks", json=HOOK, headers=bearer)
+    answer = await anybody.post("webhooks", json=HOOK, headers=bearer)
     assert (answer.status_code, "secret" in answer.json()) == (201, False)
 
 
