@@ -43,7 +43,7 @@ def read_paging(found: Mapping[str, str], page_size: int) -> tuple[Paging, Walk 
 def _page(found: Mapping[str, str], page_size: int) -> Paging:
     size = _number(found, "page_size", page_size, 1, MAX_PAGE)
     last = MAX_OFFSET // size + 1
-    if _WHOLE.fullmatch(text := found.get("page", "1")) and int(text) > last:
+    if "page" in found and _WHOLE.fullmatch(found["page"]) and int(found["page"]) > last:
         reach = f"Pages of {size} end with page {last}, {MAX_OFFSET} rows deep"
         refuse_parameter("page", "too_far", f"{reach}; walk on by 'cursor' instead.")
     return Paging("page", (_number(found, "page", 1, 1, last) - 1) * size, size)
