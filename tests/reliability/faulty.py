@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from colonnade import Change, Database, PoolSettings, Resource, Routes, Service
+from colonnade import Change, Database, Listing, PoolSettings, Resource, Routes, Service
 from colonnade.testing.faults import FaultProxy
 from tests.library import Book, Publisher, Shelf, library
 
@@ -28,7 +28,8 @@ async def behind_proxy(
     database_url: str, service: Service | None = None, pool: PoolSettings | None = None
 ) -> AsyncIterator[tuple[FaultProxy, httpx.AsyncClient]]:
     """Start the application with a proxy between it and its database; books take an `Idempotency-Key`."""
-    books = Resource(Book, service=service, routes=Routes(idempotent=True))
+    listing = Listing(filters=["title"], sorts=["id"])
+    books = Resource(Book, service=service, listing=listing, routes=Routes(idempotent=True))
     async with FaultProxy(database_url) as proxy:
         database = Database(proxy.url, metadata=Shelf.metadata, pool=pool or PoolSettings(size=4))
         async with library(proxy.url, database=database, resources=[books, Resource(Publisher)]) as client:

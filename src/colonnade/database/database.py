@@ -40,7 +40,7 @@ MAX_TRIES = 4
 """What lost a deadlock, or its connection before anything could be stored, is tried again three times."""
 
 RETRY_SECONDS = 1.0
-"""After so long nothing is tried again: who waits for a database that does not answer has waited long enough."""
+"""After so long a lost connection is not tried again: who waits for a database that is silent has waited long enough."""
 
 Result = TypeVar("Result")
 
@@ -258,8 +258,9 @@ class Database:
         for tried in range(1, MAX_TRIES):
             try:
                 return await work()
-            except (ContentionError, DatabaseAwayError):
-                if perf_counter() > end:
+            except (ContentionError, DatabaseAwayError) as error:
+                # PostgreSQL alone needs a second to find a deadlock; that is no sign of more to come.
+                if isinstance(error, DatabaseAwayError) and perf_counter() > end:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**tried))  # noqa: S311  # jitter
         return await work()
