@@ -16,7 +16,7 @@ FOR_WORKING := .venv/.for-working
 NO_INDEX = $$(env | sed -n 's/^\(UV_[A-Z_]*INDEX[A-Z_]*\)=.*/-u \1/p') -u UV_FIND_LINKS
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench lock coverage
+.PHONY: help run test soak check fix bench lock coverage
 # One recipe line after the other, in one shell that stops at the first failure.
 .ONESHELL:
 .SHELLFLAGS := -ec
@@ -29,6 +29,9 @@ run: $(FOR_RUNNING) ## Serve the reference application on port 8000 (PORT, DATAB
 
 test: $(FOR_WORKING) ## Run the whole suite, on every database that can be started here (ARGS="-k name")
 	@exec $(BIN)/pytest -n 2 $(ARGS)
+
+soak: $(FOR_WORKING) ## Run the long forms of tests/reliability, or a part of them (SOAK=0.01)
+	@SOAK=$${SOAK:-1} exec timeout $${SOAK_LIMIT:-12h} $(BIN)/pytest -n 0 -s tests/reliability $(ARGS)
 
 check: $(FOR_WORKING) ## Lint, formatting, types, layers
 	@$(BIN)/ruff check .

@@ -93,7 +93,7 @@ class Crossing(Service):
     async def after_update(self, change: Change) -> None:
         """Count the neighbour, whose id is one more or one less."""
         await asyncio.sleep(0.01)
-        other = change.id + 1 if change.id % 2 else change.id - 1  # type: ignore[operator]  # an integer
+        other = change.id + 1 if change.id % 2 else change.id - 1
         await change.session.execute(sa.update(Book).where(Book.id == other).values(pages=Book.pages + 1))
 
 
