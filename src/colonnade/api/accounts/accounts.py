@@ -93,7 +93,7 @@ class Accounts:
         """Add the pages that mailed links lead to, where there is mail; `create_app` does so.
 
         Args:
-            app: its own routes are there already, and come first.
+            app: whose they are.
             api_prefix: of the newest version.
         """
         if self.mail is not None:

@@ -97,10 +97,10 @@ _HEADERS = {
 
 
 def add_link_pages(app: FastAPI, api_prefix: str) -> None:
-    """Add `/verify-email` and `/reset-password`; whatever the application has there itself comes first.
+    """Add `/verify-email` and `/reset-password`.
 
     Args:
-        app: its own routes are there already.
+        app: with pages of its own for that, it names them by a `public_url` with a path, and nobody comes here.
         api_prefix: of the newest version.
     """
     for words in _PAGES:
