@@ -66,13 +66,21 @@ class School(NamedTuple):
     box: Mailbox
 
     async def link(self, number: int) -> tuple[str, str]:
-        """Wait for so many letters, and give the place and the token of the last one's link."""
-        with anyio.fail_after(20):
-            while len(self.box.messages) < number:
+        """Wait for so many letters, and give the place and the token of the last one's link.
+
+        The job is waited for as well: as long as it runs, the same letter is not asked for a second time.
+        """
+        with anyio.fail_after(60):
+            while len(self.box.messages) < number or await self.unfinished():
                 await anyio.sleep(0.01)
         found = LINK.search(self.box.messages[-1].get_content())
         assert found is not None
         return found[1], found[2]
+
+    async def unfinished(self) -> int:
+        """Count the jobs that are not done."""
+        async with self.app.state.database.session(read_only=True) as session:
+            return int(await session.scalar(sa.text("SELECT count(*) FROM jobs WHERE state <> 'done'")) or 0)
 
     async def change(self, **values: object) -> None:
         """Change the account behind the application's back."""
