@@ -20,12 +20,12 @@ _TIMES = {"last_login_at", "created_at", "updated_at"}
 
 def verify(worker: Worker, database_url: str) -> None:
     """Raise `BenchmarkError` unless get, list and PATCH give the right rows and the change is stored."""
-    with httpx.Client(base_url=worker.url, timeout=30) as client:
+    with httpx.Client(base_url=worker.url, headers=worker.headers, timeout=30) as client:
         try:
             for number in (1, 2, 15, ROWS // 2, ROWS):
                 _expect_user(_json(client.get(f"{_PATH}/{number}")), number)
             _expect_page(_json(client.get(_PATH, params={"skip": 37, "limit": 20, "count": "none"})), 37)
-            _expect(client.get(f"{_PATH}/{ROWS + 1}").status_code, 404, "the status of a missing user")
+            _expect(client.get(f"{_PATH}/{ROWS * 2}").status_code, 404, "the status of a missing user")
             _expect_change(client, database_url)
         except BenchmarkError as error:
             raise BenchmarkError(f"{worker.contender.label} answers wrongly: {error}") from None

@@ -20,6 +20,8 @@ BARS: Mapping[tuple[str, str], Mapping[str, float]] = {
     ("sqlite", LIST): {"limit": 0.5, "guide_c": 10},
     ("sqlite", PATCH): {"limit": 0.4, "guide_c": 10},
 }
+# What knowing who calls, and counting, may cost: the ratio to the same application without.
+GUARDED = 0.6
 _RIVALS = {"limit": "of the limit", "guide_c": "times guide C", "fastcrud": "times FastCRUD"}
 
 
@@ -74,6 +76,14 @@ def verdicts(results: Results) -> Iterator[Verdict]:
                 None if ratio is None else f"{ratio:.2f}",
                 ratio is not None and ratio >= least,
             )
+    for workload in (GET, LIST, PATCH):
+        ratio = results.ratio("signed_in", "colonnade", workload)
+        yield Verdict(
+            f"{DIALECTS[results.dialect]} {TITLES[workload]}, signed in and limited",
+            f"{GUARDED:g} of it without",
+            None if ratio is None else f"{ratio:.2f}",
+            ratio is not None and ratio >= GUARDED,
+        )
     memory = results.memory_mib
     yield Verdict(
         f"{DIALECTS[results.dialect]} memory of the worker",

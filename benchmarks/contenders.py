@@ -13,13 +13,15 @@ _APPLICATION = Path(__file__).resolve().parent.parent / "app" / "main.py"
 class Contender:
     """One application that serves the users table.
 
-    `target` is what uvicorn imports; `environment` is laid over the benchmark's own.
+    `target` is what uvicorn imports; `environment` is laid over the benchmark's own. Who `signs_in` sends a token with every
+    request.
     """
 
     name: str
     label: str
     target: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    signs_in: bool = False
 
 
 # A deployment's settings. Only the general rate limit is lifted: all the load comes from one
@@ -30,7 +32,19 @@ _PRODUCTION = {
     "RATE_LIMIT": "off",
 }
 
-COLONNADE = Contender("colonnade", "Colonnade", "app.main:app", _PRODUCTION)
+# The administrator who signs in; made when the application starts.
+ADMIN = {"ADMIN_EMAIL": "admin@example.com", "ADMIN_PASSWORD": "a-benchmark-1843"}
+
+# No peer asks who calls, so that this one is measured twice: where everybody is let in, and as it is deployed, with a token
+# that is checked against its session's row and a limit that is counted at every request.
+COLONNADE = Contender("colonnade", "Colonnade", "benchmarks.everybody:app", _PRODUCTION)
+SIGNED_IN = Contender(
+    "signed_in",
+    "Colonnade, signed in and limited",
+    "app.main:app",
+    {**_PRODUCTION, **ADMIN, "RATE_LIMIT": "100000000/minute"},
+    signs_in=True,
+)
 GUIDE_C = Contender("guide_c", "guide C: AsyncSession", "benchmarks.guide_c:app")
 GUIDE_B = Contender("guide_b", "guide B: sync Session", "benchmarks.guide_b:app")
 FASTCRUD = Contender("fastcrud", "FastCRUD", "benchmarks.fastcrud_peer:app")
@@ -49,5 +63,5 @@ def reference_exists() -> bool:
 
 def contenders(dialect: str) -> list[Contender]:
     """Those compared on a dialect, in the order in which they take their turns."""
-    ours = [COLONNADE] if reference_exists() else []
+    ours = [COLONNADE, SIGNED_IN] if reference_exists() else []
     return [limit(dialect), *ours, GUIDE_C, GUIDE_B, FASTCRUD]

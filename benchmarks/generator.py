@@ -28,7 +28,7 @@ def run(worker: Worker, workload: str, seconds: float, threads: int) -> Run:
     """Load one worker for some seconds; anything but 2xx answers is a `BenchmarkError`."""
     arguments = [workload, str(ROWS), str(next(_seeds))]
     wrk = shutil.which("wrk")
-    command = _wrk(wrk, worker.url, seconds, threads) if wrk else _own(worker.url, seconds)
+    command = _wrk(wrk, worker, seconds, threads) if wrk else _own(worker, seconds)
     done = subprocess.run(
         [*command, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=seconds + 60, check=False
     )
@@ -39,16 +39,19 @@ def run(worker: Worker, workload: str, seconds: float, threads: int) -> Run:
     return seen
 
 
-def _wrk(wrk: str, url: str, seconds: float, threads: int) -> list[str]:
+def _wrk(wrk: str, worker: Worker, seconds: float, threads: int) -> list[str]:
     # wrk counts in whole seconds.
     duration = f"{max(1, math.ceil(seconds))}s"
     connections = str(CONNECTIONS)
     options = ["-t", str(threads), "-c", connections, "-d", duration, "--timeout", "30s", "-s", str(_SCRIPT)]
-    return [wrk, *options, url, "--"]
+    for name, value in worker.headers.items():
+        options += ["-H", f"{name}: {value}"]
+    return [wrk, *options, worker.url, "--"]
 
 
-def _own(url: str, seconds: float) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.load", url, str(seconds)]
+def _own(worker: Worker, seconds: float) -> list[str]:
+    headers = "".join(f"{name}: {value}\r\n" for name, value in worker.headers.items())
+    return [sys.executable, "-m", "benchmarks.load", worker.url, str(seconds), headers]
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -1,4 +1,4 @@
-"""A small load generator for machines without wrk: `python -m benchmarks.load URL SECONDS WORKLOAD ROWS SEED`.
+"""A small load generator for machines without wrk: `python -m benchmarks.load URL SECONDS HEADERS WORKLOAD ROWS SEED`.
 
 Closed loop, like wrk: each connection sends its next request when the last answer is complete.
 It is Python and takes its share of the processor, so compare its figures only among themselves.
@@ -25,20 +25,21 @@ from benchmarks.workloads import CONNECTIONS, GET, LIST, Run
 _HEAD = " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
 
 
-def request_maker(workload: str, rows: int, seed: int) -> Callable[[], bytes]:
+def request_maker(workload: str, rows: int, seed: int, headers: str = "") -> Callable[[], bytes]:
     """A function that gives the next request of a workload, as workload.lua does."""
     chance = random.Random(seed)
+    head = _HEAD + headers
 
     def get() -> bytes:
-        return f"GET /api/v1/users/{chance.randint(1, rows)}{_HEAD}\r\n".encode()
+        return f"GET /api/v1/users/{chance.randint(1, rows)}{head}\r\n".encode()
 
     def page() -> bytes:
-        return f"GET /api/v1/users?skip={chance.randrange(1000)}&limit=20&count=none{_HEAD}\r\n".encode()
+        return f"GET /api/v1/users?skip={chance.randrange(1000)}&limit=20&count=none{head}\r\n".encode()
 
     def patch() -> bytes:
         body = f'{{"full_name":"Renamed {chance.randint(1, 1_000_000)}"}}'
         entity = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-        return f"PATCH /api/v1/users/{chance.randint(1, rows)}{_HEAD}{entity}".encode()
+        return f"PATCH /api/v1/users/{chance.randint(1, rows)}{head}{entity}".encode()
 
     return {GET: get, LIST: page}.get(workload, patch)
 
@@ -111,8 +112,8 @@ async def load(url: str, seconds: float, make: Callable[[], bytes]) -> Run:
 
 def main() -> None:
     """Print one JSON line, the same as workload.lua's."""
-    url, seconds, workload, rows, seed = sys.argv[1:]
-    make = request_maker(workload, int(rows), int(seed))
+    url, seconds, headers, workload, rows, seed = sys.argv[1:]
+    make = request_maker(workload, int(rows), int(seed), headers)
     print(json.dumps(asdict(uvloop.run(load(url, float(seconds), make)))))
 
 

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 import httpx
 
-from benchmarks.contenders import Contender
+from benchmarks.contenders import ADMIN, Contender
 from benchmarks.errors import BenchmarkError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +31,7 @@ class Worker:
     process: subprocess.Popen[bytes]
     url: str
     log: IO[bytes]
+    headers: dict[str, str] = field(default_factory=dict)
 
     def memory_mib(self) -> float:
         """What the worker occupies in memory now (its resident set)."""
@@ -62,6 +63,8 @@ def running(contender: Contender, database_url: str) -> Iterator[Worker]:
         worker = Worker(contender, process, f"http://127.0.0.1:{port}", log)
         try:
             _await_answer(worker)
+            if contender.signs_in:
+                worker.headers.update(_sign_in(worker))
             yield worker
         finally:
             _end(process)
@@ -83,6 +86,14 @@ def _await_answer(worker: Worker) -> None:
             return
         time.sleep(0.05)
     raise BenchmarkError(f"{worker.contender.label} did not answer within {START_SECONDS} s: {worker.last_words()}")
+
+
+def _sign_in(worker: Worker) -> dict[str, str]:
+    form = {"username": ADMIN["ADMIN_EMAIL"], "password": ADMIN["ADMIN_PASSWORD"]}
+    answer = httpx.post(f"{worker.url}/api/v1/auth/token", data=form, timeout=10)
+    if answer.status_code != 200:
+        raise BenchmarkError(f"{worker.contender.label} lets nobody in: {answer.text}")
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

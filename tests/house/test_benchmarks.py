@@ -64,8 +64,23 @@ def test_every_bar_names_somebody_who_is_measured() -> None:
 def test_a_bar_is_met_from_its_figure_on() -> None:
     """A ratio of exactly the bar is met, one just below is missed."""
     results = results_of({"limit": 1000, "colonnade": 500, "guide_c": 80, "fastcrud": 42})
-    met = {verdict.required: verdict.met for verdict in verdicts(results) if "get" in verdict.what}
+    met = {verdict.required: verdict.met for verdict in verdicts(results) if verdict.what.endswith("get by id")}
     assert met == {"0.5 of the limit": True, "6 times guide C": True, "12 times FastCRUD": False}
+
+
+def test_what_signing_in_costs_is_a_bar() -> None:
+    """Signed in and limited, six tenths of the throughput without have to be left."""
+    results = results_of({"limit": 1000, "colonnade": 500, "signed_in": 300})
+    met = {verdict.what: verdict.met for verdict in verdicts(results) if "signed in" in verdict.what}
+    assert set(met.values()) == {True}
+    worse = results_of({"limit": 1000, "colonnade": 500, "signed_in": 299})
+    assert not any(verdict.met for verdict in verdicts(worse) if "signed in" in verdict.what)
+
+
+def test_who_signs_in_sends_a_token() -> None:
+    """The own load generator sends what wrk would send."""
+    get = request_maker(GET, 10, 1, "Authorization: Bearer x\r\n")()
+    assert get.endswith(b"\r\nAuthorization: Bearer x\r\n\r\n")
 
 
 @pytest.mark.parametrize(("memory", "met"), [(150.0, True), (150.5, False), (None, False)])
