@@ -147,3 +147,16 @@ async def test_a_job_is_one_statement_more(shop: Client, shop_app: FastAPI) -> N
     with statements(shop_app.state.database) as seen:
         await new_user(shop)
     assert [" ".join(text.split()[:3]) for text in seen] == ["INSERT INTO users", "INSERT INTO jobs"]
+
+
+@pytest.mark.databases("sqlite-memory", "postgresql")
+async def test_a_change_that_nothing_follows_from_opens_no_session(shop: Client, shop_app: FastAPI) -> None:
+    """S27: users are welcomed when they are new; a change of one is the driver's single statement all the same."""
+    await new_user(shop)
+    opened: list[object] = []
+    engine = shop_app.state.database.engine.sync_engine
+    note = opened.append
+    event.listen(engine, "begin", note)
+    assert (await shop.patch("users/1", json={"bio": "..."})).status_code == 200
+    event.remove(engine, "begin", note)
+    assert opened == []

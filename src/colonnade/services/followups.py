@@ -28,6 +28,14 @@ class Followups:
         self._reader = reader
         self.are_needed = self._service.publishes or self._service.overrides("jobs")
 
+    def are_none(self, change: Change) -> bool:
+        """Tell beforehand whether nothing follows from a change; a new row's id, which a job may name, is not known then."""
+        if not self.are_needed:
+            return True
+        if self._service.publishes or change.action == "create":
+            return False
+        return not list(self._service.jobs(change))
+
     async def store(self, session: AsyncSession, changes: Sequence[Change]) -> None:
         """Store them.
 

@@ -329,7 +329,7 @@ class Writer:
         """Commit the plan of a change: here it becomes durable."""
         statements = self._bound(database, kind, change)
         try:
-            if not self.followups.are_needed:
+            if self.followups.are_none(change):
                 return await database.commit(statements)
             return await database.retry(lambda: self._commit_with_followups(database, statements, change))
         except ForeignKeyError as error:
