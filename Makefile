@@ -28,10 +28,11 @@ run: $(FOR_RUNNING) ## Serve the reference application on port 8000 (PORT, DATAB
 	@exec $(BIN)/colonnade serve --prepare
 
 test: $(FOR_WORKING) ## Run the whole suite, on every database that can be started here (ARGS="-k name")
-	@exec $(BIN)/pytest -n 2 $(ARGS)
+	@# Tests start many processes; where byte code may not be written, each of them compiles everything anew.
+	exec env PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 $(ARGS)
 
 soak: $(FOR_WORKING) ## Run the long forms of tests/reliability, or a part of them (SOAK=0.01)
-	@SOAK=$${SOAK:-1} exec timeout $${SOAK_LIMIT:-12h} $(BIN)/pytest -n 0 -s tests/reliability $(ARGS)
+	@SOAK=$${SOAK:-1} exec timeout $${SOAK_LIMIT:-12h} $(BIN)/pytest -n 0 -s --timeout=0 tests/reliability $(ARGS)
 
 check: $(FOR_WORKING) ## Lint, formatting, types, layers
 	@$(BIN)/ruff check .
