@@ -76,7 +76,9 @@ async def _alone(database: Database) -> AsyncIterator[None]:
 
 
 async def _is_empty(connection: AsyncConnection) -> bool:
-    found = [await connection.scalar(sa.select(sa.exists(table.select()))) for table in Base.metadata.sorted_tables]
+    # The tables of models: those that the library keeps for itself, the cache's say, are filled when the application starts.
+    tables = [mapper.local_table for mapper in Base.registry.mappers]
+    found = [await connection.scalar(sa.select(sa.exists(table.select()))) for table in tables]
     return not any(found)
 
 
