@@ -39,7 +39,10 @@ async def test_an_empty_database_is_filled(
     assert await seed(shop_app.state.database, 500, told.append) == 500
     counts = await count(shop_app.state.database)
     assert (sum(counts.values()), sum(told), min(counts.values()) > 0) == (500, 500, True)
-    assert f"demo@example.com and others, all have the password {DEMO_PASSWORD}" in capsys.readouterr().out
+    assert (
+        f"demo@example.com, an administrator; all demo users have the password {DEMO_PASSWORD}"
+        in capsys.readouterr().out
+    )
     assert (await shop.get("users/1")).json()["email"] == "demo@example.com"
 
 
