@@ -22,7 +22,8 @@ MODELS = """
 import sqlalchemy as sa
 from colonnade.database.migrations import run_migrations
 from colonnade.models.base import NAMING_CONVENTION
-from colonnade.models.types import BigId, ExactDecimal, UTCDateTime
+from colonnade.models.types import BigId, ExactDecimal, JsonDocument, UTCDateTime
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 sa.Table(
@@ -38,6 +39,8 @@ sa.Table(
     sa.Column("price", ExactDecimal(12, 2), nullable=False),
     sa.Column("kind", sa.Enum("novel", "poem", name="kind", native_enum=False, create_constraint=True)),
     sa.Column("bought_at", UTCDateTime, nullable=False),
+    sa.Column("notes", JsonDocument),
+    sa.Column("facts", sa.JSON().with_variant(JSONB(), "postgresql")),
 )
 run_migrations(metadata)
 """

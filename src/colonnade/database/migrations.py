@@ -24,6 +24,7 @@ from alembic.script import ScriptDirectory
 from alembic.script.revision import ResolutionError, RevisionError
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, MetaData, inspect
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 
@@ -31,6 +32,7 @@ from colonnade.core.errors import DeclarationError
 from colonnade.database.database import Database
 from colonnade.database.full_text_migrations import is_compared, mend
 from colonnade.database.sqlite.numbering import numbering_kept
+from colonnade.models.types import JsonDocument
 
 _ALREADY_THERE = (
     "the database has tables that no migration made ({tables}), as an application in development makes them; begin with an "
@@ -260,6 +262,13 @@ def _lift_limits(connection: Connection) -> None:
 
 def _render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Write Colonnade's own column types by their public names."""
+    if item is JsonDocument:
+        autogen.imports.add("import colonnade")
+        return "colonnade.JsonDocument"
+    if kind == "type" and isinstance(item, JSONB):
+        # Alembic writes `astext_type=Text()`, and on PostgreSQL only puts `sa.` before it. The first migration is never
+        # written there.
+        autogen.imports.add("from sqlalchemy import Text")
     if kind != "type" or not isinstance(item, TypeDecorator) or not type(item).__module__.startswith("colonnade."):
         return False
     autogen.imports.add("import colonnade")
