@@ -55,6 +55,19 @@ def test_an_exception_is_one_line() -> None:
     assert "ZeroDivisionError: by nothing" in line["exception"]
 
 
+def test_an_exception_shown_to_a_person_tells_no_values() -> None:
+    """A console's traceback leaves out local variables, and masks what an error's text tells."""
+    try:
+        given = "hunter22"
+        raise ValueError(f"{len(given)} can't reach https://shop:hunter33@example.com")
+    except ValueError as error:
+        raised = (type(error), error, error.__traceback__)
+    record = logging.getLogger("shop").makeRecord("shop", logging.ERROR, __file__, 1, "broken", (), raised)
+    shown = formatter("console").format(record)
+    assert "ValueError: 8 can't reach https://" in shown
+    assert "hunter" not in shown
+
+
 @pytest.mark.parametrize(
     "name", ["password", "new_password", "access_token", "Authorization", "cookie", "api_key", "hashed"]
 )

@@ -77,7 +77,11 @@ def formatter(log_format: str) -> logging.Formatter:
         last = [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer(_dump)]
     else:
         clock = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
-        last = [clock, hide_secrets, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        # structlog's own tracebacks show the values of local variables, which nothing masks.
+        plain = structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        last = [clock, structlog.processors.format_exc_info, hide_secrets, plain]
     return ProcessorFormatter(
         foreign_pre_chain=[*_shared(), structlog.stdlib.ExtraAdder()],
         processors=[ProcessorFormatter.remove_processors_meta, _drop_coloured_twin, *last],
