@@ -72,6 +72,13 @@ async def test_a_stranger_is_sent_to_the_login(office: FastAPI) -> None:
 
 
 @somewhere
+async def test_the_page_is_found_without_its_last_slash(office: FastAPI) -> None:
+    """`/admin`, as it is typed, leads to the page."""
+    answer = await Visitor(office).client.get("/admin")
+    assert (answer.status_code, answer.headers["location"]) == (307, "admin/")
+
+
+@somewhere
 @pytest.mark.parametrize(("name", "password"), [(ADMIN, "wrong-1234"), ("nobody@example.com", PASSWORD)])
 async def test_a_wrong_login_is_refused(office: FastAPI, name: str, password: str) -> None:
     """S78: an unknown account and a wrong password are told in the same words."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette_admin import BaseAdmin
 from starlette_admin.export import ExportConfig
 
@@ -72,6 +74,12 @@ class Admin:
         site.add_view(SessionsView(app))
         site.add_view(OperationsView(app))
         site.mount_to(app)
+        app.add_route(PATH, _enter, include_in_schema=False)
+
+
+async def _enter(_: Request) -> RedirectResponse:
+    """Lead who leaves out the last slash to the page; a relative address holds below any root and for any Host."""
+    return RedirectResponse(f"{PATH.rpartition('/')[2]}/")
 
 
 def _views(app: FastAPI, resources: Sequence[Resource | APIRouter], prefix: str) -> list[ResourceView]:
