@@ -102,7 +102,7 @@ def test_a_folder_without_migrations_is_told(capsys: pytest.CaptureFixture[str])
     ("reference", "told"),
     [
         ("nowhere", "'nowhere' is no reference"),
-        ("nowhere.main:app", "no module 'nowhere'"),
+        ("nowhere.main:app", "name another with --app module:attribute"),
         ("here:nothing", "has no 'nothing'"),
     ],
 )

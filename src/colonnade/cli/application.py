@@ -10,11 +10,12 @@ from typing import Any
 from colonnade.cli.failure import CommandError
 
 
-def find(reference: str) -> Any:
+def find(reference: str, option: str = "--app") -> Any:
     """Import `module:attribute`, with the current folder on the path.
 
     Args:
         reference: e.g. `app.main:app`.
+        option: of the command line, which names another.
 
     Returns:
         The attribute.
@@ -33,7 +34,9 @@ def find(reference: str) -> Any:
         # A module that is missing inside the application is the application's own fault and keeps its traceback.
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
-        raise CommandError(f"no module {error.name!r} in {Path.cwd()}; name another as module:attribute") from None
+        raise CommandError(
+            f"no module {error.name!r} in {Path.cwd()}; name another with {option} module:attribute"
+        ) from None
     try:
         return getattr(module, attribute)
     except AttributeError:

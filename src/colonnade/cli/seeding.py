@@ -31,7 +31,7 @@ def seed(settings: Settings, reference: str, rows: int, folder: Path) -> None:
     from sqlalchemy.exc import DBAPIError
 
     try:
-        asyncio.run(_seed(settings, find(reference), rows))
+        asyncio.run(_seed(settings, find(reference, "--seeder"), rows))
     except DBAPIError as error:
         if _is_behind(settings, folder):
             raise CommandError("the database lacks migrations; run 'colonnade db upgrade' first") from error
