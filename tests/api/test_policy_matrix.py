@@ -117,6 +117,7 @@ DELETED = {"users": 5, "user-profiles": 2, "posts": 2, "products": 2}
 
 # Routes that ask nobody, and those that ask for credentials by themselves, in tests of their own.
 APART = ("/auth/", "/admin/", "/health", "/docs", "/redoc", "/openapi.json", "/errors/", "/metrics", "/debug/")
+APART += ("/verify-email/", "/reset-password/")  # the pages that mailed links lead to
 
 
 def user(id: int, role: UserRole, **values: Any) -> dict[str, Any]:
