@@ -6,6 +6,7 @@ deactivated, demoted or signed out elsewhere is out at the very next one.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit, urlunsplit
 
 from fastapi import FastAPI
@@ -135,11 +136,19 @@ class SignedCookie:
                 headers = MutableHeaders(scope=message)
                 headers.append("content-security-policy", _POLICY)
                 if "location" in headers:
-                    # The library builds whole URLs from the Host header, which the client wrote.
-                    headers["location"] = urlunsplit(("", "", *urlsplit(headers["location"])[2:]))
+                    headers["location"] = _within_the_site(headers["location"])
                 if not headers.get("content-type", "").startswith(("text/css", "text/javascript", "font/")):
                     headers["cache-control"] = "no-store"
             await send(message)
 
         inner = self._secure if scope.get("scheme") == "https" else self._plain
         await inner(scope, receive, send_with_policy)
+
+
+def _within_the_site(location: str) -> str:
+    """Take the host out of a URL: the library builds it from the Host header, which the client wrote.
+
+    Without its host, `http://shop.test//evil.test` would lead to another one.
+    """
+    _, _, path, query, fragment = urlsplit(location)
+    return urlunsplit(("", "", re.sub(r"^/+", "/", path), query, fragment))
