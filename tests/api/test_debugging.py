@@ -103,6 +103,19 @@ async def test_only_an_administrator_looks_inside(role: str | None, peer: str, s
             assert ("statements" in told) is (status == 200)
 
 
+@pytest.mark.databases("sqlite-memory")
+async def test_an_administrator_s_key_does_not_look_inside() -> None:
+    """S58: an API key is confined to its scopes, and no scope is for looking inside."""
+
+    async def by_key(*_: Any) -> Principal:
+        return Principal(7, "admin", frozenset({"rooms:read"}))
+
+    async with observed(**DEVELOPMENT) as (app, client):
+        runtime_of(app).authenticate = by_key
+        assert (await client.get("/debug/pool")).status_code == 404
+        assert "statements" not in (await client.get("/api/v1/rooms", headers=EXPLAIN)).json()
+
+
 @pytest.mark.databases("sqlite-file", "postgresql", "mariadb")
 async def test_the_pool_and_its_events_are_shown(database_url: str) -> None:
     """S57: how many connections are idle and busy, and how often each thing happened to them."""

@@ -34,9 +34,10 @@ async def may_debug(scope: Scope) -> bool:
     if runtime.authenticate is None:
         return is_local(scope)
     try:
-        return (await runtime.who(scope)).role == ROLE
+        principal = await runtime.who(scope)
     except ProblemError:
         return False
+    return principal.role == ROLE and principal.scopes is None  # a key is confined to its scopes, and none is for this
 
 
 def debug_router() -> APIRouter:
