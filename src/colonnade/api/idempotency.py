@@ -73,11 +73,15 @@ def key_header() -> dict[str, Any]:
 
 
 def _keyed(call: Call, key: bytes, body: bytes) -> Keyed:
-    """Tell the request by who asks for what with which key, and what is asked by query and body."""
+    """Tell the request by who asks for what with which key, and what is asked by query and body.
+
+    The key goes into both. It is stored nowhere, so that a password in a body can't be found by trying digests.
+    """
     scope = call.scope
     names = (call.principal.key, scope["method"], scope["path"], key.decode("ascii"))
     return Keyed(
-        _digest(*(name.encode("utf-8", "surrogateescape") for name in names)), _digest(scope["query_string"], body)
+        _digest(*(name.encode("utf-8", "surrogateescape") for name in names)),
+        _digest(key, scope["query_string"], body),
     )
 
 
