@@ -170,6 +170,17 @@ async def test_a_bulk_change_is_all_or_nothing_of_what_one_may(app: FastAPI) -> 
     assert (await row_of(app, "articles/2"))["version"] == 1
 
 
+async def test_an_upsert_does_not_find_what_is_out_of_reach(app: FastAPI) -> None:
+    """A key that a hidden row has is taken, as at a POST; which row has it is not told."""
+    async with client_of(app, BOB) as bob:
+        items = [{"author_id": 2, "title": title} for title in ("Boats", "Drafts")]
+        answer = await bob.put("articles/bulk", json={"items": items})
+        single = await bob.post("articles", json=items[1])
+    assert (answer.status_code, answer.json()["detail"]) == (409, single.json()["detail"])
+    assert answer.json()["errors"] == [{**single.json()["errors"][0], "pointer": "/items/1/title"}]
+    assert (await row_of(app, "articles/3"))["version"] == 1
+
+
 async def test_a_filter_finds_what_one_may_change(app: FastAPI) -> None:
     """A bulk change by filter is of the rows in its maker's reach, and of no other that the filter would find."""
     async with client_of(app, ADA) as ada, client_of(app, BOB) as bob:

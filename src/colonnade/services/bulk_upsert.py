@@ -56,6 +56,7 @@ class Upserter:
 
         Raises:
             InvalidBodyError: CLN201, two items have the same key.
+            UniqueError: CLN410, a row that is out of the principal's reach has the key, or another unique value.
             ContentionError: CLN513, others created or deleted the same keys again and again.
         """
         keys = self._keys(items)
@@ -67,9 +68,9 @@ class Upserter:
             ]
             try:
                 return await self.bulk.together(database, turned)
-            except (UniqueError, NotFoundError):
+            except (UniqueError, NotFoundError) as error:
                 if await self._existing(database, keys) == existing:
-                    raise  # another constraint, not a race
+                    raise self._taken(error) from None  # another constraint or a row out of reach, not a race
         raise ContentionError("Other requests created or deleted the same rows at the same moment, again and again.")
 
     def _keys(self, items: Sequence[Item]) -> list[Key]:
@@ -90,6 +91,14 @@ class Upserter:
         async with database.session(read_only=True) as session:
             rows = await session.execute(found.where(match).limit(None).offset(None).order_by(None))
             return {tuple(key): id for id, *key in rows}
+
+    def _taken(self, error: UniqueError | NotFoundError) -> UniqueError:
+        """Say of a row that is there, and out of the principal's reach, no more than a POST does: not which one it is."""
+        if isinstance(error, UniqueError):
+            return error
+        name = self._key[0]
+        faults = [Fault("taken", "Already taken.", pointer=f"{fault.pointer}/{name}") for fault in error.faults]
+        return UniqueError(f"Another row has the same '{name}'.", faults=faults)
 
     def _turned(self, item: Item, id: object, sent: Collection[str], permit: Permit | None) -> Item:
         values = {name: value for name, value in item.values.items() if name in sent and name not in self._key}
