@@ -137,6 +137,13 @@ async def test_the_cookie_is_for_tls_where_there_is_tls(office: FastAPI) -> None
 
 
 @somewhere
+async def test_the_session_lasts_while_pages_are_opened(admin: Visitor) -> None:
+    """Half an hour of idleness ends it, not half an hour of work; figures that a page fetches by itself are no work."""
+    assert "colonnade_admin=" in (await admin.get("/users/list")).headers.get("set-cookie", "")
+    assert "set-cookie" not in (await admin.get("/operations/figures")).headers
+
+
+@somewhere
 @pytest.mark.parametrize("values", [{"is_active": False}, {"role": UserRole.STAFF}, {"token_version": 7}])
 async def test_who_may_no_longer_is_out_at_once(office: FastAPI, admin: Visitor, values: dict[str, Any]) -> None:
     """S78: an administrator who is deactivated, demoted or signed out everywhere is asked to log in at the next request."""

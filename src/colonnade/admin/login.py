@@ -27,6 +27,8 @@ from colonnade.services.accounts.signing_in import Credentials
 
 COOKIE = "colonnade_admin"
 IDLE_SECONDS = 30 * 60
+FIGURES = "/admin/operations/figures"
+"""Fetched by an open page every other second, whether or not somebody looks at it."""
 
 _REFUSED = "There is no administrator of this name with this password."
 _POLICY = (
@@ -78,6 +80,9 @@ class AccountLogin(AuthProvider):
             request.session.clear()
             return None
         request.state.principal = principal
+        if request.scope["path"] != FIGURES:
+            # Written, it is signed anew, and its half hour begins again.
+            request.session["name"] = request.session["name"]
         return AdminUser(username=str(request.session["name"]))
 
     async def logout(self, request: Request) -> Response | None:
