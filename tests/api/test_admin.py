@@ -282,6 +282,19 @@ async def test_a_filter_is_one_of_the_lists_own(admin: Visitor) -> None:
 
 
 @somewhere
+async def test_an_export_has_no_formulas(office: FastAPI, admin: Visitor) -> None:
+    """A text that somebody registered with is not run by the spreadsheet of the administrator who exports it."""
+    await change(office, User, 1, full_name="=HYPERLINK(A1)")
+    answer = await admin.client.post(
+        "/admin/_api/users/action?name=export",
+        data={"format": "csv", "scope": "page"},
+        headers={"X-CSRFToken": admin.client.cookies["starlette_admin_csrftoken"]},
+    )
+    assert answer.status_code == 200
+    assert ",'=HYPERLINK(A1)," in answer.text
+
+
+@somewhere
 async def test_who_is_signed_in_is_shown_and_signed_out(office: FastAPI, admin: Visitor) -> None:
     """The page lists the sessions, of the API too, and ends one that is picked."""
     other = Visitor(office)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette_admin import BaseModelView
 from starlette_admin.actions import ActionSelection, action, row_action
 from starlette_admin.exceptions import ActionFailed, FormValidationError
+from starlette_admin.export import CsvExporter
 from starlette_admin.fields import BaseField
 from starlette_admin.filters.base import FilterGroup
 from starlette_admin.flash import flash
@@ -39,6 +40,8 @@ class ResourceView(BaseModelView):
     icon = "fa-solid fa-table"
     create_template = "resource_create.html"
     edit_template = "resource_edit.html"
+    # What people have sent may begin as a formula does, and a spreadsheet would run it.
+    exporters = (CsvExporter(escape_formulas=True), "json")
     deleted = False
 
     def __init__(self, client: ResourceClient, views: Mapping[str, str]) -> None:
