@@ -34,7 +34,8 @@ def driver_urls(url: str | URL) -> tuple[URL, URL]:
         if parsed.port is not None and not 0 < parsed.port < 1 << 16:
             raise ArgumentError
     except (ArgumentError, ValueError):
-        raise DeclarationError("DATABASE_URL can't be read; write e.g. postgresql://user@host/name") from None
+        told = "write e.g. postgresql://user@host/name, or let Database.from_settings() take it from the settings"
+        raise DeclarationError(f"DATABASE_URL can't be read; {told}") from None
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:
         known = ", ".join(sorted(_DRIVERS))
