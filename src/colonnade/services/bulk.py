@@ -175,7 +175,7 @@ class BulkWriter:
     def _identified(self, database: Database, changes: Sequence[Change], rows: Sequence[Row]) -> list[Change]:
         """Give each change the id of its row."""
         convert = key_converter_of(self.facts.identity, database.dialect)
-        at = self.writer.selection(changes[0].permit).identity
+        at = self.writer.plans.selection(changes[0].permit).identity
         return [replace(change, id=convert(row[at])) for change, row in zip(changes, rows, strict=True)]
 
     async def _follow_up(self, unit: UnitOfWork, changes: Sequence[Change]) -> None:
@@ -185,7 +185,7 @@ class BulkWriter:
     async def _update_all(self, database: Database, changes: Sequence[Change], guard: Guard | None) -> list[Shown]:
         convert = key_converter_of(self.facts.identity, database.dialect)
         ids, permit = [change.id for change in changes], changes[0].permit
-        at = self.writer.selection(permit).identity
+        at = self.writer.plans.selection(permit).identity
         planned = self._rows_for(permit).update(database, ids, changes[0].values, bound_by(permit))
         async with database.unit_of_work() as unit:
             if guard is not None:
@@ -222,7 +222,7 @@ class BulkWriter:
             if guard is not None:
                 await guard(unit)
             for change in changes:
-                outcomes = [await unit.run(statement) for statement in self.writer.planned(database, change)]
+                outcomes = [await unit.run(statement) for statement in self.writer.plans.of(database, change)]
                 if not outcomes[0].affected:
                     raise self.reader.missing(change.id)  # or stale: which, is told by making them one by one
                 rows += outcomes[-1].rows if change.action != "delete" else ()
@@ -240,14 +240,14 @@ class BulkWriter:
         if self.writer.blueprint.service.overrides("after_commit"):
             convert = key_converter_of(self.facts.identity, database.dialect)
             for change, row in zip(changes, rows, strict=True):
-                change.id = convert(row[self.writer.selection(change.permit).identity])
+                change.id = convert(row[self.writer.plans.selection(change.permit).identity])
                 await self.writer.finish(database, change)
         return read.shape(rows)
 
     def _rows_for(self, permit: Permit | None) -> ManyRows:
         access = None if permit is None else permit.restricts
         if access not in self._rows:
-            self._rows[access] = ManyRows(self.facts, self.writer.selection(permit), access)
+            self._rows[access] = ManyRows(self.facts, self.writer.plans.selection(permit), access)
         return self._rows[access]  # type: ignore[return-value]  # nothing else is put there
 
     async def _one_by_one(

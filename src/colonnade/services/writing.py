@@ -9,29 +9,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from colonnade.core.errors import DeclarationError, ForeignKeyError, ProblemError, StaleVersionError
+from colonnade.core.errors import ForeignKeyError, ProblemError, StaleVersionError
 from colonnade.database.database import Database
 from colonnade.database.driver import Outcome
 from colonnade.database.unit_of_work import UnitOfWork
-from colonnade.models.clock import utc_now
-from colonnade.policy.access import Access, Permit, refusal
-from colonnade.query.compile import CompiledStatement, Statement, compile_statement
+from colonnade.policy.access import Permit, refusal
+from colonnade.query.compile import Statement
 from colonnade.query.parents import named
 from colonnade.query.precondition import UNCONDITIONAL, Precondition
-from colonnade.query.selection import Selection, select_for
 from colonnade.query.shape import Row
-from colonnade.query.values import read_default
-from colonnade.query.wire import key_converter_of
-from colonnade.query.writes import plan_delete, plan_hide, plan_insert, plan_reach, plan_restore, plan_update
-from colonnade.schemas.fit import fit_values
 from colonnade.schemas.projection import Projection
 from colonnade.services.applying import Applier, view_after, view_of
-from colonnade.services.blueprint import Blueprint, PlanCache
+from colonnade.services.blueprint import Blueprint
+from colonnade.services.change_plans import ChangePlans, Kind
+from colonnade.services.checking import Checker
 from colonnade.services.document import Document
 from colonnade.services.family import children_of
 from colonnade.services.followups import Followups
@@ -40,8 +35,6 @@ from colonnade.services.reading import Reader
 from colonnade.services.references import located
 
 Result = TypeVar("Result")
-Kind = Literal["create", "update", "hide", "delete", "restore", "reach"]
-"""What a statement does; a deletion hides its row or removes it, and the last one only looks."""
 
 
 class Created(NamedTuple):
@@ -63,14 +56,14 @@ class Writer:
         self.blueprint = blueprint
         self.reader = reader
         self._facts = blueprint.facts
-        self._plans = PlanCache()
         self._tells = blueprint.service.overrides("after_commit")
         projection = reader.whole.projection
         # RETURNING gives the columns of one table.
         self._shown_whole = projection is not None and not projection.nested
         self.followups = Followups(blueprint, reader)
+        self.check = Checker(blueprint)
+        self.plans = ChangePlans(self._facts, projection or Projection((), (), ()))
         self._applier = Applier(blueprint, reader, self.check)
-        self._projection = projection or Projection((), (), ())
 
     async def create(self, database: Database, values: dict[str, Any], permit: Permit | None = None) -> Created:
         """Store a new row.
@@ -98,7 +91,7 @@ class Writer:
             raise await self._without_parent(database, change)
         row = outcomes[-1].rows[0]
         document = await self._shown(database, change, row)
-        change.id = self._returned(database, change, row)
+        change.id = self.plans.id_of(database, change, row)
         await self.finish(database, change)
         return Created(document, change.id)
 
@@ -169,7 +162,7 @@ class Writer:
         if not self.is_planned("delete") or self._needs_lock(precondition):
             await self._retried(database, change, lambda: self._delete_by_session(database, change))
             return
-        outcomes = await self._commit(database, self._deletion(change), change)
+        outcomes = await self._commit(database, self.plans.deletion(change), change)
         if not outcomes[0].affected:
             raise await self._refusal(database, change)
         await self.finish(database, change)
@@ -250,8 +243,8 @@ class Writer:
         """Read the row of a change, which its principal has to see, and may change as it wants to."""
         document = await self.reader.get(database, change.id, view_of(change))
         if change.permit is not None and (access := change.permit.restricts) is not None:
-            (look,) = self._plan(database, "reach", (), False, access)
-            if not await database.fetch(look.bind({"id": change.id, **change.permit.bound})):
+            look = self.plans.look(database, change, access)
+            if not await database.fetch(look):
                 raise refusal(change.principal)
         return document
 
@@ -260,20 +253,6 @@ class Writer:
         read = self.reader.compiled_get(database, view)
         assert read is not None  # _shown_whole says so
         return await self.reader.document(database, read, row, view)
-
-    def _returned(self, database: Database, change: Change, row: Row) -> object:
-        """Give the id that a returned row has, as Python knows it."""
-        convert = key_converter_of(self._facts.identity, database.dialect)
-        return convert(row[self.selection(change.permit).identity])
-
-    def selection(self, permit: Permit | None = None) -> Selection:
-        """Give the columns by which a changed row is shown to whoever changed it."""
-        after = None if permit is None else permit.after
-        access = None if after is None else after.access
-        found: Any = self._plans.get(("selection", access))
-        if found is None:
-            found = self._plans["selection", access] = select_for(self._facts, self._projection, access=access)
-        return found  # type: ignore[no-any-return]
 
     def is_planned(self, action: Action) -> bool:
         """Tell whether a change goes the compiled way: no hook inside its transaction, and one table's columns to show."""
@@ -294,40 +273,9 @@ class Writer:
             for change in changes
         )
 
-    def check(self, change: Change) -> None:
-        """Refuse values that do not fit their columns, that have none, or that its principal may not give a row.
-
-        Raises:
-            InvalidBodyError: CLN201.
-            AccessError: CLN300, CLN301.
-            DeclarationError: a hook has left a name that no column has.
-        """
-        values = change.values
-        if unknown := values.keys() - self._facts.columns.keys():
-            names = ", ".join(sorted(unknown))
-            raise DeclarationError(
-                f"{self.blueprint.label} has no column for: {names}; take them out of change.values in a hook"
-            )
-        fit_values(self._facts, values)
-        if change.permit is not None:
-            self._check_permit(change, change.permit)
-
-    def _check_permit(self, change: Change, permit: Permit) -> None:
-        if change.action != "create":
-            change.permit = permit.keeping(change.values)
-        elif permit.restricts is not None:
-            permit.require(partial(self._new_value, change.values))
-
-    def _new_value(self, values: Mapping[str, object], key: str) -> object:
-        """Tell what a new row has in a column, by the values that are given and by the column's own default."""
-        if key in values:
-            return values[key]
-        column = self._facts.columns[key]
-        return read_default(column) if column.default is None else column.default()
-
     async def _commit(self, database: Database, kind: Kind, change: Change) -> list[Outcome]:
         """Commit the plan of a change: here it becomes durable."""
-        statements = self._bound(database, kind, change)
+        statements = self.plans.bound(database, kind, change)
         try:
             if self.followups.are_none(change):
                 return await database.commit(statements)
@@ -342,75 +290,12 @@ class Writer:
         async with database.unit_of_work() as unit:
             outcomes = [await unit.run(statement) for statement in statements]
             if outcomes[0].affected:
-                id = self._returned(database, change, outcomes[-1].rows[0]) if change.action == "create" else change.id
+                id = (
+                    self.plans.id_of(database, change, outcomes[-1].rows[0]) if change.action == "create" else change.id
+                )
                 await self.followups.store(unit.session, [replace(change, id=id)])
             await unit.commit()
         return outcomes
-
-    def planned(self, database: Database, change: Change) -> list[Statement]:
-        """Give the statements of a prepared change that goes the compiled way, for a transaction of the caller's.
-
-        The first one affects no row where it is not there, or not as it is demanded; the last one gives a changed row back.
-        """
-        if change.action == "delete":
-            return self._bound(database, self._deletion(change), change)
-        return self._bound(database, "create" if change.action == "create" else "update", change)
-
-    def _deletion(self, change: Change) -> Kind:
-        return "delete" if self._facts.deleted is None or change.permanent else "hide"
-
-    def _bound(self, database: Database, kind: Kind, change: Change) -> list[Statement]:
-        """Bind the values into the plan of their shape."""
-        stored = self._stored(kind, change.values)
-        bound: dict[str, object] = {f"v_{key}": value for key, value in stored.items()}
-        bound["id"] = change.id
-        versions = None if change.precondition is UNCONDITIONAL else change.precondition.versions
-        if versions is not None:
-            (bound["expected"],) = versions
-        access = None
-        if change.permit is not None and (access := change.permit.restricts) is not None:
-            bound |= change.permit.bound
-        statements = self._plan(database, kind, tuple(stored), versions is not None, access)
-        return [statement.bind(bound) for statement in statements]
-
-    def _stored(self, kind: Kind, values: Mapping[str, object]) -> Mapping[str, object]:
-        """Give what goes into the columns, by attribute."""
-        match kind:
-            case "delete":
-                return {}
-            case "hide":
-                return self._facts.hidden(utc_now())
-            case "restore":
-                return self._facts.restored()
-        return self._facts.fill(values, new=kind == "create")
-
-    def _plan(
-        self, database: Database, kind: Kind, keys: tuple[str, ...], versioned: bool, access: Access | None
-    ) -> list[CompiledStatement]:
-        shape = (database.driver_name, kind, keys, versioned, access)
-        found: Any = self._plans.get(shape)
-        if found is None:
-            statements: list[Any] = self._make_plan(database.dialect.name, kind, keys, versioned, access)
-            found = self._plans[shape] = [compile_statement(one, database.dialect) for one in statements]
-        return found  # type: ignore[no-any-return]
-
-    def _make_plan(
-        self, dialect: str, kind: Kind, keys: tuple[str, ...], versioned: bool, access: Access | None
-    ) -> list[sa.Executable]:
-        facts, read = self._facts, self.selection(None if access is None else Permit(access))
-        reach = [] if access is None else access.reach()
-        match kind:
-            case "create":
-                return plan_insert(facts, read, keys, dialect)
-            case "update":
-                return plan_update(facts, read, keys, dialect, versioned=versioned, reach=reach)
-            case "hide":
-                return plan_hide(facts, keys, dialect, versioned=versioned, reach=reach)
-            case "restore":
-                return plan_restore(facts, read, keys, dialect, versioned=versioned, reach=reach)
-            case "reach":
-                return plan_reach(facts, reach)
-        return plan_delete(facts, dialect, versioned=versioned, reach=reach)
 
     async def _retried(self, database: Database, change: Change, work: Callable[[], Awaitable[Result]]) -> Result:
         """Do a whole transaction of hooks, and once more while others get in its way."""
