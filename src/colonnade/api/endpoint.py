@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from colonnade.api.answer_headers import OF_STATUS, success_headers
 from colonnade.api.caching import Caching
 from colonnade.api.operations import GetOwnRow, GetRow, ListRows, Operation
-from colonnade.api.problems import Problem
+from colonnade.api.problems import PROBLEM_CONTENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Endpoint:
         """Describe every answer, and the headers of the usual one."""
         refused = self._refusals()
         found: dict[int | str, dict[str, Any]] = {
-            status: {"model": Problem, "description": refused[status]} for status in sorted(refused)
+            status: {"description": refused[status], "content": dict(PROBLEM_CONTENT)} for status in sorted(refused)
         }
         if headers := success_headers(self.operation):
             found[self.success] = {"headers": headers}

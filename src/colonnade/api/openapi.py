@@ -8,12 +8,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from colonnade.api.problems import MEDIA_TYPE
+from colonnade.api.problems import MEDIA_TYPE, PROBLEM_CONTENT, Problem
 from colonnade.api.route import ResourceRoute, Runtime
 
-_PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _PASSWORD, _BEARER = "Password", "Bearer"  # the names of the schemes
-_REFUSED = {"description": "The credentials do not hold", "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
+_REFUSED = {"description": "The credentials do not hold", "content": PROBLEM_CONTENT}
 
 
 def refine_openapi(app: FastAPI) -> None:
@@ -23,16 +22,22 @@ def refine_openapi(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = make()
-            for response in _responses(document):
-                content = response.get("content", {})
-                if content.get("application/json", {}).get("schema") == _PROBLEM:
-                    response["content"] = {MEDIA_TYPE: content["application/json"]}
+            if any(MEDIA_TYPE in response.get("content", {}) for response in _responses(document)):
+                _add_problem(document)
             runtime: Runtime = app.state.colonnade
             if runtime.accounts is not None:
                 _tell_who_may_call(app, document)
         return make()
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _add_problem(document: dict[str, Any]) -> None:
+    """Describe the problem document once; what refers to it does so by name (see `PROBLEM_CONTENT`)."""
+    schema = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(schema.pop("$defs", {}))
+    schemas["Problem"] = schema
 
 
 def _tell_who_may_call(app: FastAPI, document: dict[str, Any]) -> None:
