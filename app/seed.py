@@ -76,8 +76,9 @@ async def _alone(database: Database) -> AsyncIterator[None]:
 
 
 async def _is_empty(connection: AsyncConnection) -> bool:
-    # The tables of models: those that the library keeps for itself, the cache's say, are filled when the application starts.
-    tables = [mapper.local_table for mapper in Base.registry.mappers]
+    # The tables of this application's models: the library fills its own, the cache's say, when the application starts.
+    models = [mapper.class_ for mapper in Base.registry.mappers]
+    tables = [model.__table__ for model in models if model.__module__.startswith("app.")]
     found = [await connection.scalar(sa.select(sa.exists(table.select()))) for table in tables]
     return not any(found)
 

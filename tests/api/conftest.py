@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +12,27 @@ from fastapi import FastAPI
 from app.main import build
 from colonnade import Base, Database, Settings
 from tests.shop import administrator_of, anybody_of, let_act
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Ask the API on SQLite in memory, and not in a file a second time, unless a test or the command line names that.
+
+    What a file does otherwise is tested where it differs: in `tests/database` and `tests/reliability`.
+    """
+    if config.getoption("--databases"):
+        return
+    twice = [item for item in items if _is_asked_twice(item)]
+    config.hook.pytest_deselected(items=twice)
+    left = {id(item) for item in twice}
+    items[:] = [item for item in items if id(item) not in left]
+
+
+def _is_asked_twice(item: pytest.Item) -> bool:
+    chosen = item.get_closest_marker("databases")
+    callspec = getattr(item, "callspec", None)
+    if chosen is not None or callspec is None or item.path.parent != Path(__file__).parent:
+        return False
+    return bool(callspec.params.get("database_url") == "sqlite-file")
 
 
 @pytest.fixture
