@@ -1,13 +1,14 @@
-"""Routes that nobody guards, as `colonnade check --deploy` finds them."""
+"""Routes that nobody guards, and jobs that nothing can store, as `colonnade check --deploy` finds them."""
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, FastAPI
 
-from colonnade import Database
+from colonnade import Database, JobRun, create_app, job, job_table
 from colonnade.api.resource import Resource, Routes
 from colonnade.api.route import runtime_of
-from colonnade.cli.check.application import check_access
+from colonnade.cli.check.application import check_access, check_jobs
 from tests.magazine import Printed, Review, magazine_app, magazine_resources
 
 
@@ -39,3 +40,17 @@ def test_an_application_without_accounts_is_open() -> None:
     runtime_of(app).authenticate = None
     (finding,) = check_access(app)
     assert (finding.place, finding.is_hint) == ("accounts", True)
+
+
+@job()
+async def counted(run: JobRun) -> None:
+    """Do nothing."""
+
+
+def test_jobs_without_a_table_are_found() -> None:
+    """Each request that asks for a job would fail, and neither the models nor the migrations miss the table."""
+    metadata = sa.MetaData()
+    app = create_app([], database=Database("sqlite://", metadata=metadata), jobs=[counted])
+    assert [finding.place for finding in check_jobs(app)] == ["jobs"]
+    job_table(metadata)
+    assert list(check_jobs(app)) == []

@@ -1,4 +1,4 @@
-"""What there is to find in an application: indexes that its lists lack, and routes that nobody guards."""
+"""What there is to find in an application: routes that nobody guards, jobs without a table, lists without an index."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from colonnade.api.limited import Limited
 from colonnade.api.operations import ListRows, Operation
 from colonnade.api.route import ResourceRoute, runtime_of
 from colonnade.core.finding import Finding
+from colonnade.models import jobs
 from colonnade.models.facts import ColumnFacts, TableFacts
 from colonnade.models.indexes import is_indexed, is_worth_an_index, pointless_indexes, unindexed_foreign_keys
 from colonnade.query.parse import ListRules
@@ -43,6 +44,21 @@ def check_access(app: Any) -> Iterator[Finding]:
             f"/{resource}",
             f"no policy says who may {', '.join(sorted(methods))} there, so everybody may",
             "Resource(..., policy=Policy(allow(...), ...))",
+        )
+
+
+def check_jobs(app: Any) -> Iterator[Finding]:
+    """Look whether the application's jobs have a table: nothing misses it before the first one is asked for.
+
+    Args:
+        app: has a database with `metadata`, and perhaps jobs.
+    """
+    metadata: sa.MetaData | None = app.state.database.metadata
+    if runtime_of(app).jobs and metadata is not None and jobs.TABLE not in metadata.tables:
+        yield Finding(
+            "jobs",
+            "no table is declared for them: each request that asks for one fails",
+            "job_table(Base.metadata) beside the models; then colonnade db new",
         )
 
 
