@@ -57,6 +57,23 @@ async def test_of_many_tries_at_once_five_are_told(shop: Client) -> None:
 
 
 @pytest.mark.databases("sqlite-memory")
+@pytest.mark.parametrize("name", ["ada@example.com", "ada", "nobody"])
+async def test_a_failure_costs_the_same_whoever_is_named(shop_app: FastAPI, shop: Client, name: str) -> None:
+    """S78: the database is asked as often for an account that is there as for one that is not: time tells nothing."""
+    await new_user(shop)
+    asked: list[str] = []
+    engine = shop_app.state.database.engine.sync_engine
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    assert await try_password(shop, name) == 401
+    sa.event.remove(engine, "before_cursor_execute", note)
+    assert sum("FROM users" in statement for statement in asked) == 2  # once by e-mail address, once by username
+
+
+@pytest.mark.databases("sqlite-memory")
 async def test_a_password_can_not_be_guessed_where_it_is_changed(shop: Client) -> None:
     """S32, S36: whoever has a token has no more tries than whoever has none, and they count together."""
     await new_user(shop)

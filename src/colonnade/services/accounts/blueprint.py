@@ -74,15 +74,17 @@ class AccountBlueprint:
         return await self.find(session, self.facts.identity.column == id)
 
     async def find_by_login(self, session: AsyncSession, name: str) -> Account | None:
-        """Read the account that a person names at its login; the fields are tried in their order.
+        """Read the account that a person names at its login; the first of the fields counts that there is one by.
 
-        An e-mail address is looked for as it is stored, case folded (see `Email`).
+        An e-mail address is looked for as it is stored, case folded (see `Email`). All fields are asked for in any case, so
+        that the time does not tell by which of them there is an account, or that there is none.
         """
+        found: Account | None = None
         for key in self.login:
             value = name.strip().casefold() if key == self.email else name
-            if (found := await self.find(session, self.column(key) == value)) is not None:
-                return found
-        return None
+            one = await self.find(session, self.column(key) == value)
+            found = found or one
+        return found
 
     async def create(self, session: AsyncSession, address: str, values: Mapping[str, Any]) -> Any:
         """Store a new account that nobody has registered: one INSERT.
