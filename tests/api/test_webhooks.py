@@ -432,6 +432,7 @@ async def test_production_wants_tls(database_url: str) -> None:
         ("0.0.0.0", False), ("224.0.0.1", False), ("255.255.255.255", False), ("::1", False), ("::", False),
         ("fe80::1", False), ("fc00::1", False), ("fec0::1", False), ("::ffff:10.0.0.1", False),
         ("::ffff:93.184.216.34", False), ("64:ff9b::a00:1", False), ("2002:a00:1::", False), ("ff02::1", False),
+        ("::7f00:1", False), ("::a00:1", False), ("4000::1", False),
     ],
 )  # fmt: skip
 def test_what_a_public_address_is(address: str, expected: bool) -> None:

@@ -82,6 +82,6 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None or any(address in network for network in _TUNNELS):
             return False
-        if address.is_site_local:
+        if address.is_site_local or address.is_reserved:  # `::127.0.0.1` is, too (RFC 4291 §2.5.5.1)
             return False
     return address.is_global and not address.is_multicast
