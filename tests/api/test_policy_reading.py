@@ -3,13 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from tests.magazine import ADA, ADMIN, BOB, EDITOR, client_of, magazine, status, titles, told
+from colonnade import Database, IntegerId, Listing, Policy, Resource, Routes, SoftDelete, allow, role, signed_in
+from tests.magazine import ADA, ADMIN, BOB, EDITOR, client_of, magazine, magazine_app, status, titles, told
 
 pytestmark = pytest.mark.anyio
+
+
+class Ballot(DeclarativeBase):
+    """The base of two models of this file."""
+
+
+class Voter(IntegerId, Ballot):
+    """Votes."""
+
+    __tablename__ = "voters"
+
+    name: Mapped[str] = mapped_column(sa.String(50))
+
+
+class Vote(IntegerId, SoftDelete, Ballot):
+    """Is counted; whose it is remains hidden from others."""
+
+    __tablename__ = "votes"
+
+    choice: Mapped[str] = mapped_column(sa.String(50))
+    voter_id: Mapped[int] = mapped_column(sa.ForeignKey("voters.id"))
+
+
+@asynccontextmanager
+async def ballot(database_url: str) -> AsyncIterator[FastAPI]:
+    """Start an application in which a voter has voted twice, and one of the votes is deleted."""
+    policy = Policy(
+        allow("read", "read_deleted", to=signed_in, hide=["voter_id"]),
+        allow("read", "read_deleted", to=role("user"), own="voter_id"),
+        allow("everything", to=role("admin")),
+    )
+    votes = Resource(Vote, listing=Listing(deleted=True), policy=policy)
+    voters = Resource(Voter, routes=Routes(parts={"votes": (votes, "voter_id")}))
+    database = Database(database_url, metadata=Ballot.metadata)
+    app = magazine_app(database, [voters, votes])
+    async with app.router.lifespan_context(app):
+        async with database.engine.begin() as connection:
+            await connection.execute(sa.insert(Voter), [{"name": "ada"}])
+            await connection.execute(sa.insert(Vote), [{"choice": "yes", "voter_id": 1}] * 2)
+            await connection.execute(sa.update(Vote).where(Vote.id == 2).values(is_deleted=True))
+        yield app
 
 
 @pytest.fixture(params=["compiled", "by session"])
@@ -154,6 +199,17 @@ async def test_a_part_has_the_rows_in_reach(app: FastAPI) -> None:
     async with client_of(app, BOB) as bob, client_of(app, ADA) as ada:
         assert await titles(bob, path="authors/1/articles") == ["Engines"]
         assert await titles(ada, path="authors/1/articles") == ["Engines", "Drafts"]
+
+
+async def test_a_part_does_not_tell_by_a_hidden_key(database_url: str) -> None:
+    """Rows are found as a parent's only by those who see in them whose they are, deleted ones too."""
+    totals: dict[str, list[int | None]] = {}
+    async with ballot(database_url) as app:
+        for account in (ADA, BOB, EDITOR, ADMIN):
+            async with client_of(app, account) as client:
+                paths = ("votes", "voters/1/votes", "voters/1/votes?deleted=include")
+                totals[account] = [(await client.get(path)).json().get("total") for path in paths]
+    assert totals == {ADA: [1, 1, 2], BOB: [1, 0, 0], EDITOR: [1, None, None], ADMIN: [1, 1, 2]}
 
 
 async def test_a_walk_passes_through_the_rows_in_reach(app: FastAPI) -> None:

@@ -91,10 +91,11 @@ class ListRows:
 
     async def __call__(self, call: Call) -> Reply:
         """Give one page of the rows that the filters let through, in the order asked for."""
-        permit = self.reader.gate.sight(call.principal)
+        permit = self._finding(self.reader.gate.sight(call.principal))
         request = parse_list(call.scope["query_string"], self.rules.of(permit), permit)
         if request.view.deleted != "hide":
-            request = replace(request, view=_with_deleted(self.reader, call, request.view))
+            view = _with_deleted(self.reader, call, request.view)
+            request = replace(request, view=replace(view, permit=self._finding(view.permit)))
         id = None if self.owner is None else read_id(self.owner.facts.identity, call.id)
         if self.within is not None:
             request = request.within(Condition(self.within, "eq", (id,)))
@@ -104,6 +105,10 @@ class ListRows:
             await self.owner.get(call.database, id, _view_by(self.owner.gate.sight(call.principal)))
         page = await self.reader.page(call.database, request)
         return Reply(200, (link_header(call.scope, request, page),), page.body)
+
+    def _finding(self, permit: Permit | None) -> Permit | None:
+        """Find by the foreign key only what shows it: the list would tell what is hidden in its rows."""
+        return permit if permit is None or self.within is None else permit.showing(self.within)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,11 @@ class Access:
             return self
         return self._only(tuple(grant for grant in self.grants if grant.keeps(values, me)))
 
+    def showing(self, key: str) -> Access:
+        """Narrow it to the grants on whose rows a field is seen."""
+        grants = self.sight_of(key)
+        return self if grants is None else self._only(grants)
+
     @property
     def unbounded(self) -> Access:
         """The same for rows that were let through already."""
@@ -176,6 +181,14 @@ class Permit:
             AccessError: CLN300, CLN301: the row would leave what the principal may change.
         """
         return self._narrowed(self.access.keeping(values, self.principal.id))
+
+    def showing(self, key: str) -> Permit:
+        """Narrow it to the rows in which a field is seen, so that they may be found by it.
+
+        Raises:
+            AccessError: CLN300, CLN301: it is seen in none.
+        """
+        return self._narrowed(self.access.showing(key))
 
     def require(self, value_of: Callable[[str], object]) -> None:
         """Refuse a row that is not in reach, by the values of its columns.
