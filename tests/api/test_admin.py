@@ -322,6 +322,22 @@ async def test_a_job_that_was_given_up_is_tried_again(office: FastAPI, admin: Vi
 
 
 @somewhere
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/operations", 303),
+        ("/_api/users/action?name=delete&pks=abc", 400),
+        ("/_api/products-deleted/row-action?name=purge&pk=abc", 400),
+    ],
+)
+async def test_what_is_no_id_is_not_there(admin: Visitor, path: str, status: int) -> None:
+    """S19: a form that names no row, or no job, is answered as one that names a row that is gone."""
+    token = {"X-CSRFToken": admin.client.cookies["starlette_admin_csrftoken"]}
+    answer = await admin.client.post(f"/admin{path}", data={"job": "abc"}, headers=token)
+    assert answer.status_code == status
+
+
+@somewhere
 async def test_it_is_off_unless_it_is_on(database_url: str) -> None:
     """`ADMIN=off`, the default outside development: there is no such page."""
     async with back_office(database_url, admin=False) as app:

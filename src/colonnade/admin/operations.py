@@ -34,7 +34,8 @@ class OperationsView(CustomView):
         """Show the page; a POST has a job that was given up tried again."""
         runtime = self._runtime
         if request.method == "POST":
-            tried = await retry_jobs(runtime.database, [UUID(str((await request.form()).get("job")))])
+            named = _named((await request.form()).get("job"))
+            tried = await retry_jobs(runtime.database, named) if named else 0  # none named would be all
             flash(request, "The job is tried again." if tried else "The job was not given up.", "success")
             return RedirectResponse(request.url.path, 303)
         assert self.templates is not None  # set when the view was added
@@ -51,6 +52,13 @@ class OperationsView(CustomView):
     @property
     def _runtime(self) -> Runtime:
         return runtime_of(self._app)
+
+
+def _named(id: object) -> list[UUID]:
+    try:
+        return [UUID(str(id))]
+    except ValueError:
+        return []
 
 
 def summary(figures: Iterable[Figure]) -> Mapping[str, float]:

@@ -20,7 +20,7 @@ from colonnade.admin.fields import Reference, fields_of
 from colonnade.admin.filters import tree_of
 from colonnade.admin.forms import WHOLE, body_of, changes, refused
 from colonnade.admin.row import Row
-from colonnade.core.errors import NotFoundError, ProblemError, StaleVersionError
+from colonnade.core.errors import InvalidParameterError, NotFoundError, ProblemError, StaleVersionError
 from colonnade.core.json import dump_json
 
 PAGE = 100
@@ -91,8 +91,8 @@ class ResourceView(BaseModelView):
             query["include"] = ",".join(included)
         try:
             return self._row(await self.client.ask(request, "GET", "/{id}", id=pk, query=query))
-        except NotFoundError:
-            return None
+        except (NotFoundError, InvalidParameterError):
+            return None  # what is no id is none of a row
         except ProblemError as error:
             raise refused(error, frozenset()) from error
 
@@ -130,7 +130,8 @@ class ResourceView(BaseModelView):
         """Delete rows, all of them or none."""
         try:
             if self.client.can("POST", "/bulk-delete"):
-                ids = [int(pk) if self.facts.identity.python_type is int else pk for pk in pks]
+                is_number = self.facts.identity.python_type is int
+                ids = [int(pk) if is_number and pk.isascii() and pk.isdigit() else pk for pk in pks]
                 found = await self.client.ask(request, "POST", "/bulk-delete", body={"ids": ids})
                 affected: int = found["affected"]
                 return affected
