@@ -29,7 +29,7 @@ run: $(FOR_RUNNING) ## Serve the reference application on port 8000 (PORT, DATAB
 
 test: $(FOR_WORKING) ## Run the whole suite, on every database that can be started here (ARGS="-k name")
 	@# Tests start many processes; where byte code may not be written, each of them compiles everything anew.
-	exec env PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 $(ARGS)
+	exec env PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 soak: $(FOR_WORKING) ## Run the long forms of tests/reliability, or a part of them (SOAK=0.01)
 	@SOAK=$${SOAK:-1} exec timeout $${SOAK_LIMIT:-12h} $(BIN)/pytest -n 0 -s --timeout=0 tests/reliability $(ARGS)

@@ -54,6 +54,8 @@ def logging_config(settings: Settings) -> dict[str, Any]:
     level = settings.log_level.upper()
     through = {"level": level, "handlers": [], "propagate": True}
     quiet = {name: {"level": "WARNING"} for name in _TALKATIVE}
+    # It hands on each of the server's own warnings: that a primary key's name is ignored, for every table that is made.
+    quiet["asyncmy"] = {"level": "ERROR"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
