@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from colonnade import Database, IntegerId, Listing, Policy, Resource, Routes, SoftDelete, allow, role, signed_in
+from colonnade.policy.access import access_to
+from colonnade.policy.policy import govern
 from tests.magazine import ADA, ADMIN, BOB, EDITOR, client_of, magazine, magazine_app, status, titles, told
 
 pytestmark = pytest.mark.anyio
@@ -254,3 +256,14 @@ async def test_the_entity_tag_tells_apart_who_sees_more(app: FastAPI) -> None:
         answer = await ada.patch("articles/1", json={"title": "Machines"}, headers={"If-Match": partial})
         assert answer.status_code == 200
         assert "rating" not in answer.json()
+
+
+def test_a_policy_counts_from_its_declaration_on() -> None:
+    """What was found while a model had no policy does not outlive its declaration."""
+
+    class Ledger(IntegerId, Ballot):
+        __tablename__ = "ledgers_of_policy_reading"
+
+    assert access_to(Ledger, "read").is_open
+    govern(Ledger, Policy(allow("read", to=signed_in)))
+    assert not access_to(Ledger, "read").grants

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
@@ -17,7 +16,7 @@ from colonnade.core.errors import DeclarationError, ForbiddenError, Unauthentica
 from colonnade.models.facts import TableFacts, read_facts
 from colonnade.policy.audience import NOBODY, Standing, anyone, standing_of
 from colonnade.policy.grant import ME, OPERATIONS, Grant, Operation
-from colonnade.policy.policy import policy_of
+from colonnade.policy.policy import WORKED_OUT, policy_of
 from colonnade.policy.principal import ANONYMOUS, Principal
 
 MAX_ACCESSES = 1_000
@@ -276,12 +275,9 @@ def refusal(principal: Principal) -> UnauthenticatedError | ForbiddenError:
     return ForbiddenError("Your account may not do this.")
 
 
-_ACCESSES: WeakKeyDictionary[type[DeclarativeBase], dict[tuple[Operation, Standing], Access]] = WeakKeyDictionary()
-
-
 def access_to(model: type[DeclarativeBase], operation: Operation, standing: Standing = NOBODY) -> Access:
     """Give what a standing may do with the rows of a model; without grants where it may nothing."""
-    known = _ACCESSES.setdefault(model, {})
+    known: dict[tuple[Operation, Standing], Access] = WORKED_OUT.setdefault(model, {})
     found = known.get((operation, standing))
     if found is None:
         if len(known) >= MAX_ACCESSES:

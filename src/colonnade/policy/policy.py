@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.orm import DeclarativeBase
@@ -44,6 +45,9 @@ class Policy:
                 yield f"its policy lets '{key}' be written, which no body has"
 
 
+WORKED_OUT: WeakKeyDictionary[type[DeclarativeBase], dict[Any, Any]] = WeakKeyDictionary()
+"""What `access_to` has found so far, by model."""
+
 _POLICIES: WeakKeyDictionary[type[DeclarativeBase], Policy] = WeakKeyDictionary()
 
 
@@ -53,7 +57,11 @@ def govern(model: type[DeclarativeBase], policy: Policy | None) -> None:
     Raises:
         DeclarationError: they are under another one.
     """
-    if policy is not None and _POLICIES.setdefault(model, policy) != policy:
+    if policy is None:
+        return
+    if model not in _POLICIES:
+        WORKED_OUT.clear()  # what was found before, of this model or of one that leads to it, holds no longer
+    if _POLICIES.setdefault(model, policy) != policy:
         raise DeclarationError(f"{model.__name__} has a policy already; its rows can't be under two different ones")
 
 
