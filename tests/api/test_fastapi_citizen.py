@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
+from starlette.responses import PlainTextResponse
 
 from colonnade import Database, Resource, Routes, UnauthenticatedError, get_database, get_db, get_sync_db
 from tests.library import Book, Publisher, Shelf, book_resource, client_of, installed, new_book, new_publisher
@@ -214,6 +215,17 @@ async def test_of_two_routes_the_first_one_answers(first: bool) -> None:
     async with serve(app) as client:
         assert (await client.get("books/best")).status_code == (200 if first else 422)
         assert (await client.get("books/worst")).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/books", "/books/1", "/books/1/restore"])
+async def test_what_a_user_mounts_before_a_resource_goes_first(path: str) -> None:
+    """A mount takes every path below it and a plain route its own, whatever is registered after them."""
+    app = FastAPI()
+    app.mount("/books/", PlainTextResponse("mounted"))
+    app.add_api_route("/books", lambda: "mine")
+    app.include_router(book_resource().router)
+    async with serve(app) as client:
+        assert (await client.get(path)).text == ('"mine"' if path == "/books" else "mounted")
 
 
 async def test_a_users_pattern_before_a_resource_goes_first() -> None:

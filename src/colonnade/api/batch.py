@@ -8,7 +8,6 @@ from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 from fastapi import FastAPI
-from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute
 
 from colonnade.api.body import parse_body, require_json
@@ -19,6 +18,7 @@ from colonnade.api.operations import Call
 from colonnade.api.references import resolve, resolve_path
 from colonnade.api.reply import Reply
 from colonnade.api.route import ResourceRoute, runtime_of
+from colonnade.api.route_table import PlacedRoute, placed_routes
 from colonnade.core.errors import Fault, InvalidBodyError, ProblemError, ServerError
 from colonnade.core.json import dump_json, parse_json
 from colonnade.database.database import Database
@@ -45,7 +45,7 @@ class Batch:
         body = parse_body(BatchBody, await call.body())
         assert isinstance(body, BatchBody)  # parsed as one
         _require_distinct(body.operations)
-        routes = list(iter_route_contexts(call.scope["app"].routes))
+        routes = list(placed_routes(call.scope["app"]))
 
         async def work(database: Database) -> list[dict[str, Any]]:
             run = _Run(call._replace(database=database), routes)
@@ -60,7 +60,7 @@ class Batch:
 class _Run:
     """One try of a batch: what has been answered so far."""
 
-    def __init__(self, call: Call, routes: Sequence[RouteContext]) -> None:
+    def __init__(self, call: Call, routes: Sequence[PlacedRoute]) -> None:
         self._call = call
         self._scope = call.scope
         self._routes = routes
@@ -110,12 +110,10 @@ class _Run:
 
     def _route(self, method: str, path: str, at: str) -> tuple[ResourceRoute, Mapping[str, str]]:
         """Find the route that the request itself would have found; only one that nothing of the user's guards may do."""
-        for context in self._routes:
-            pattern: Any = getattr(context, "path_regex", None)
-            found = pattern.match(path) if pattern is not None and method in (context.methods or ()) else None
-            if found is not None:
-                if self._takes(context.original_route):
-                    return context.original_route, found.groupdict()
+        for placed in self._routes:
+            if (found := placed.match(method, path)) is not None:
+                if self._takes(placed.route):
+                    return placed.route, found.groupdict()
                 break
         fault = Fault("path_unknown", "A batch has no operation of this method and path.", pointer=at)
         raise InvalidBodyError(f"A batch can't do {method} on this path.", faults=[fault])

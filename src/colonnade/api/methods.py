@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from colonnade.api.problems import problem_response
+from colonnade.api.route_table import placed_routes
 from colonnade.core.errors import NoSuchPathError
 
 
@@ -30,10 +30,9 @@ class StandardMethods:
 def allowed_methods(app: FastAPI, scope: Scope) -> list[str]:
     """List the methods of a path, in a settled order."""
     found: set[str] = set()
-    for context in iter_route_contexts(app.routes):
-        pattern = getattr(context, "path_regex", None)
-        if pattern is not None and pattern.match(scope["path"]):
-            found |= context.methods or {"GET"}
+    for placed in placed_routes(app):
+        if placed.pattern.match(scope["path"]):
+            found |= placed.methods or {"GET"}
     if "GET" in found:
         found.add("HEAD")
     return sorted(found | {"OPTIONS"}) if found else []

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy.orm import DeclarativeBase
 from starlette.exceptions import HTTPException
@@ -27,6 +27,7 @@ from colonnade.api.exceptions import problem_of_http, problem_reply, refused_by_
 from colonnade.api.operations import Call, Operation
 from colonnade.api.problems import problem_response
 from colonnade.api.reply import NOT_STORED
+from colonnade.api.route_table import placed_routes
 from colonnade.api.wrapper import wrap
 from colonnade.cache import Answers
 from colonnade.cache.memory import MemoryEntries
@@ -213,9 +214,8 @@ async def run_operation(operation: Operation, request: Request, database: Databa
 
 
 def _find_guarded(app: FastAPI) -> frozenset[int]:
-    everything = bool(app.router.dependencies)
     return frozenset(
-        id(context.original_route)
-        for context in iter_route_contexts(app.routes)
-        if isinstance(context.original_route, ResourceRoute) and (everything or context.dependencies)
+        id(placed.route)
+        for placed in placed_routes(app)
+        if placed.is_guarded and isinstance(placed.route, ResourceRoute)
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastapi.routing import RouteContext, iter_route_contexts
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
+
+from colonnade.api.route_table import placed_routes
 
 
 def route_template(scope: Scope) -> str | None:
@@ -17,19 +16,13 @@ def route_template(scope: Scope) -> str | None:
     route, endpoint = scope.get("route"), scope.get("endpoint")
     if route is None and endpoint is None:
         return None
-    for context in iter_route_contexts(scope["app"].routes):
+    for placed in placed_routes(scope["app"]):
         # Starlette's own routes leave no more than their endpoint behind.
-        is_chosen = context.original_route is route if route is not None else _endpoint(context) is endpoint
-        if is_chosen and _matches(context, scope["path"]):
-            return f"{context.path}/{{path}}" if isinstance(context.original_route, Mount) else context.path
+        is_chosen = placed.route is route if route is not None else _endpoint(placed.route) is endpoint
+        if is_chosen and placed.pattern.match(scope["path"]):
+            return f"{placed.path}/{{path}}" if isinstance(placed.route, Mount) else placed.path
     return None
 
 
-def _endpoint(context: RouteContext) -> object:
-    route = context.original_route
+def _endpoint(route: BaseRoute) -> object:
     return route.app if isinstance(route, Mount) else getattr(route, "endpoint", None)
-
-
-def _matches(context: RouteContext, path: str) -> bool:
-    pattern: Any = getattr(context, "path_regex", None)
-    return pattern is not None and bool(pattern.match(path))

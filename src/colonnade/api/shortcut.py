@@ -8,13 +8,12 @@ whatever a route of the user's own would have got first, goes on to FastAPI's ro
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from colonnade.api.route import ResourceRoute, Runtime
+from colonnade.api.route_table import PlacedRoute, placed_routes
 from colonnade.api.route_template import route_template
 from colonnade.core.trace import current_trace
 
@@ -51,45 +50,47 @@ class Shortcut:
     def _find(self, scope: Scope, app: FastAPI) -> ResourceRoute | None:
         if self._index is None:
             self._literal, self._index = _literal_paths(app), _index(app)
-        template = scope["path"]
-        if template in self._literal:
-            scope["path_params"] = {}
+        method, path = scope["method"], scope["path"]
+        if path in self._literal:
+            found = self._index.get((method, path))
+            template, values = path, {}
         else:
-            head, _, tail = template.rpartition("/")
-            if not tail:
+            head, _, last = path.rpartition("/")
+            template, values = head + "/{id}", {"id": last}
+            found = self._index.get((method, template))
+            if found is None:  # of something below a row: `/users/7/posts`
+                head, _, id = head.rpartition("/")
+                template, values = f"{head}/{{id}}/{last}", {"id": id}
+                found = self._index.get((method, template))
+            if not values["id"]:
                 return None
-            scope["path_params"] = {"id": tail}
-            template = head + "/{id}"
-        route = self._index.get((scope["method"], template))
-        if route is not None and (trace := current_trace()) is not None:
-            trace.route = template
-        return route
+        if found is not None:
+            scope["path_params"] = values
+            if (trace := current_trace()) is not None:
+                trace.route = template
+        return found
 
 
 def _literal_paths(app: FastAPI) -> frozenset[str]:
     """Paths without parameters: `/users/me` is not the user whose id is `me`."""
-    return frozenset(path for context in iter_route_contexts(app.routes) if (path := context.path) and "{" not in path)
+    return frozenset(placed.path for placed in placed_routes(app) if "{" not in placed.path)
 
 
 def _index(app: FastAPI) -> Routes:
     """Index the resource routes by method and path, but for those that another route of the application precedes."""
     found: Routes = {}
-    earlier: list[RouteContext] = []
-    for context in iter_route_contexts(app.routes):
-        route, path = context.original_route, context.path or ""
+    earlier: list[PlacedRoute] = []
+    for placed in placed_routes(app):
+        route, path = placed.route, placed.path
         if not isinstance(route, ResourceRoute):
-            earlier.append(context)
-        elif _is_simple(path) and not any(_precedes(other, path) for other in earlier):
-            for method in context.methods or ():
-                found.setdefault((method, path), route)
+            earlier.append(placed)
+        elif _is_simple(path):
+            for method in placed.methods or ():
+                if not any(other.match(method, path.replace("{id}", "1")) for other in earlier):
+                    found.setdefault((method, path), route)
     return found
 
 
 def _is_simple(path: str) -> bool:
-    return "{" not in path or (path.endswith("/{id}") and path.count("{") == 1)
-
-
-def _precedes(other: RouteContext, path: str) -> bool:
-    """Tell whether another route, registered earlier, would match a path of this template."""
-    pattern: Any = getattr(other, "path_regex", None)
-    return pattern is not None and "{" in (other.path or "") and bool(pattern.match(path.replace("{id}", "1")))
+    """Tell whether the only parameter is an `{id}` that is the last segment of the path or the last but one."""
+    return "{" not in path or (path.count("{") == 1 and "{id}" in path.split("/")[-2:])
