@@ -106,7 +106,8 @@ def when_parent_deleted(rule: Rule) -> dict[str, Any]:
 
     Args:
         rule: `cascade` deletes it softly too, and restoring the parent brings it back; `refuse` answers 409 as long as it
-            is there; `keep`, as if nothing was said, leaves it as it is.
+            is there; `keep`, as if nothing was said, leaves it as it is, and also lets it be restored while its parent is
+            deleted.
     """
     return {"when_parent_deleted": rule}
 

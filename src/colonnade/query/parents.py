@@ -3,6 +3,7 @@
 The database's own check of a foreign key passes them. So a statement that gives a foreign key its value looks for the
 parent itself, and locks it as that check does (`FOR KEY SHARE`, for which only a parent's deletion waits): a child that
 comes at the very moment of its parent's deletion is there when the deletion looks for children, or finds its parent gone.
+A statement that restores a row does the same for the parents that the row names already.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
-from colonnade.models.facts import TableFacts, read_facts
+from colonnade.models.facts import ColumnFacts, TableFacts, read_facts
 
 
 class Parent(NamedTuple):
@@ -61,9 +62,37 @@ def named(facts: TableFacts, keys: Iterable[str]) -> Iterator[tuple[str, Parent]
 
 def parents_are_there(facts: TableFacts, keys: Iterable[str]) -> list[sa.ColumnElement[bool]]:
     """Give the conditions that the parents which a change names are not deleted; its values are bound as `v_<key>`."""
+    return [
+        _is_there(facts.columns[key], parent, sa.bindparam(f"v_{key}", type_=facts.columns[key].column.type))
+        for key, parent in named(facts, keys)
+    ]
+
+
+def needed_parents(model: type[DeclarativeBase]) -> Mapping[str, Parent]:
+    """Give, by attribute, the parents without which a row is not restored: all but those whose rule is `keep`.
+
+    A row that was to live on whatever becomes of its parent may come back to what it was, too; else two rows that name each
+    other could both be lost for ever.
+    """
+    columns = read_facts(model).columns
+    return {
+        key: parent
+        for key, parent in parents_of(model).items()
+        if columns[key].column.info.get("when_parent_deleted") != "keep"
+    }
+
+
+def own_parents_are_there(facts: TableFacts) -> list[sa.ColumnElement[bool]]:
+    """Give the conditions that the parents which a stored row needs are not deleted; it may be its own."""
     found: list[sa.ColumnElement[bool]] = []
-    for key, parent in named(facts, keys):
-        value: sa.BindParameter[Any] = sa.bindparam(f"v_{key}", type_=facts.columns[key].column.type)
-        there = parent.held(value, f"parent_{key}").exists()
-        found.append(sa.or_(value.is_(None), there) if facts.columns[key].nullable else there)
+    for key, parent in needed_parents(facts.model).items():
+        link = facts.columns[key]
+        there = _is_there(link, parent, link.column)
+        own = parent.column is facts.identity.column
+        found.append(sa.or_(there, link.column == parent.column) if own else there)
     return found
+
+
+def _is_there(link: ColumnFacts, parent: Parent, value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    there = parent.held(value, f"parent_{link.key}").exists()
+    return sa.or_(value.is_(None), there) if link.nullable else there

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from colonnade.models.facts import ColumnFacts, Deleted, TableFacts
-from colonnade.query.parents import parents_are_there
+from colonnade.query.parents import own_parents_are_there, parents_are_there
 from colonnade.query.selection import Selection
 
 RETURNING = frozenset({"postgresql", "sqlite"})
@@ -116,8 +116,11 @@ def plan_restore(
     versioned: bool = False,
     reach: Reach = (),
 ) -> list[sa.Executable]:
-    """Plan the bringing back of the row whose id is bound as `id`, if it is deleted softly; as `plan_update` otherwise."""
-    gone = (*_chosen(facts, "only"), *reach, *_expected(facts, versioned))
+    """Plan the bringing back of the row whose id is bound as `id`, if it is deleted softly; as `plan_update` otherwise.
+
+    It affects no row either where the row names a parent that is deleted softly.
+    """
+    gone = (*_chosen(facts, "only"), *reach, *_expected(facts, versioned), *own_parents_are_there(facts))
     restore = sa.update(facts.table).where(*gone).values(_values(facts, keys))
     if dialect in RETURNING:
         return [restore.returning(*read.columns)]

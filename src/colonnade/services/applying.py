@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.database.unit_of_work import UnitOfWork
 from colonnade.models.clock import utc_now
-from colonnade.query.parents import named
+from colonnade.query.parents import named, needed_parents
 from colonnade.query.precondition import UNCONDITIONAL
 from colonnade.query.request import WHOLE, View
 from colonnade.query.writes import insert_row
 from colonnade.services.blueprint import Blueprint
-from colonnade.services.family import delete_below, refuse_if_needed, restore_below
+from colonnade.services.family import delete_below, hold_others_below, refuse_if_needed, restore_below
 from colonnade.services.followups import Followups
 from colonnade.services.hooks import Change
 from colonnade.services.reading import Reader
@@ -129,6 +129,10 @@ class Applier:
         chosen = sa.select(self._facts.identity.column).where(self._is_it(attempt))
         await restore_below(attempt.session, self._facts.model, chosen, attempt.row.deleted_at)
         await self._store(attempt, self._facts.restored())
+        # Now, not before: a row may name one of those that came back with it.
+        needed = {key: getattr(attempt.row, key) for key in needed_parents(self._facts.model)}
+        await hold_parents(attempt.session, self._facts, needed)
+        await hold_others_below(attempt.session, self._facts.model, chosen)
         await self._service.after_restore(attempt)
 
     async def _load(self, attempt: Change) -> None:

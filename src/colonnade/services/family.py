@@ -20,6 +20,8 @@ from colonnade.core.errors import DeclarationError, ForeignKeyError
 from colonnade.models.clock import utc_now
 from colonnade.models.facts import ColumnFacts, TableFacts, read_facts
 from colonnade.models.mixins import Rule
+from colonnade.query.parents import needed_parents
+from colonnade.services.references import hold_all_parents
 
 MAX_DEPTH = 10
 """Generations that a deletion goes down; more, or a table below itself, is a mistake in the models."""
@@ -151,6 +153,28 @@ async def restore_below(
         gone = (child.link.column.in_(chosen), *_gone(facts, then))
         await restore_below(session, facts.model, sa.select(facts.identity.column).where(*gone), then)
         await session.execute(sa.update(facts.table).where(*gone).values(_stored(facts, facts.restored())))
+
+
+async def hold_others_below(session: AsyncSession, model: type[DeclarativeBase], chosen: sa.Select[Any]) -> None:
+    """Hold the further parents of rows that came back with theirs: none that they need is deleted.
+
+    Asked once all are back, since one of them may be another's parent.
+
+    Args:
+        session: of the change.
+        model: the parents'.
+        chosen: selects their ids.
+
+    Raises:
+        ForeignKeyError: CLN411, one is deleted.
+    """
+    for child in _cascading(model):
+        facts, below = child.facts, (child.link.column.in_(chosen), *child.facts.visible())
+        others = [facts.columns[key].column.label(key) for key in needed_parents(facts.model) if key != child.link.key]
+        if others:
+            rows = await session.execute(sa.select(*others).where(*below).distinct())
+            await hold_all_parents(session, facts, [dict(row) for row in rows.mappings()])
+        await hold_others_below(session, facts.model, sa.select(facts.identity.column).where(*below))
 
 
 def _cascading(model: type[DeclarativeBase]) -> list[Child]:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from colonnade.core.errors import Fault, ForeignKeyError
 from colonnade.database.database import Database
 from colonnade.models.facts import TableFacts
-from colonnade.query.parents import named, parents_of
+from colonnade.query.parents import named, needed_parents, parents_of
 
 
 async def located(
@@ -79,6 +79,16 @@ async def hold_all_parents(session: AsyncSession, facts: TableFacts, items: Sequ
         held = await session.scalars(found.with_for_update(read=True, key_share=True)) if values else ()
         if len(list(held)) != len(values):
             raise ForeignKeyError(f"There is no row that '{key}' refers to.")
+
+
+async def named_by(database: Database, facts: TableFacts, id: object) -> Mapping[str, object]:
+    """Give, by attribute, what a stored row names of the parents that it needs; nothing where it is not there."""
+    columns = [facts.columns[key].column.label(key) for key in needed_parents(facts.model)]
+    if not columns:
+        return {}
+    async with database.session(read_only=True) as session:
+        found = await session.execute(sa.select(*columns).where(facts.identity.column == id))
+        return dict(found.mappings().first() or {})
 
 
 async def _dangles(session: AsyncSession, facts: TableFacts, key: str, value: object) -> bool:

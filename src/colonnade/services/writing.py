@@ -32,7 +32,7 @@ from colonnade.services.family import children_of
 from colonnade.services.followups import Followups
 from colonnade.services.hooks import Action, Change
 from colonnade.services.reading import Reader
-from colonnade.services.references import located
+from colonnade.services.references import located, named_by
 
 Result = TypeVar("Result")
 
@@ -88,7 +88,7 @@ class Writer:
         self.check(change)
         outcomes = await self._commit(database, "create", change)
         if not outcomes[0].affected:
-            raise await self._without_parent(database, change)
+            raise await self._without_parent(database, change, change.values)
         row = outcomes[-1].rows[0]
         document = await self._shown(database, change, row)
         change.id = self.plans.id_of(database, change, row)
@@ -180,6 +180,7 @@ class Writer:
             NotFoundError: CLN400, there is none that is deleted, or it is out of reach.
             ForbiddenError: CLN301, it may be read and not restored.
             UniqueError: CLN410, another row has taken one of its unique values.
+            ForeignKeyError: CLN411, a row that it refers to is deleted softly.
             StateError: CLN431 or CLN432, the precondition refuses it.
         """
         change = await self.prepare("restore", id, {}, precondition, permit=permit)
@@ -230,14 +231,17 @@ class Writer:
         # Between the two statements it may even have become what was demanded; the change was refused all the same.
         if (problem := change.precondition.judge(document.state, document.version)) is not None:
             return problem
-        if any(named(self._facts, change.values)):
-            return await self._without_parent(database, change)
+        values = await named_by(database, self._facts, change.id) if change.action == "restore" else change.values
+        if any(named(self._facts, values)):
+            return await self._without_parent(database, change, values)
         return StaleVersionError("Version conflict.")
 
-    async def _without_parent(self, database: Database, change: Change) -> ForeignKeyError:
+    async def _without_parent(
+        self, database: Database, change: Change, values: Mapping[str, object]
+    ) -> ForeignKeyError:
         """Tell which parent of a row is not there, or deleted softly."""
         error = ForeignKeyError("A row that this one refers to is not there any more.")
-        return await self.located(database, error, change.action, change.values)
+        return await self.located(database, error, change.action, values)
 
     async def _permitted(self, database: Database, change: Change) -> Document:
         """Read the row of a change, which its principal has to see, and may change as it wants to."""
