@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column
 
 from colonnade.core.errors import DeclarationError
 from colonnade.models.mixins import SERVER_OWNED
@@ -27,8 +27,22 @@ class AccountMixin:
     token_version: Mapped[int] = mapped_column(
         sa.Integer, default=0, server_default=sa.text("0"), sort_order=83, info={**SERVER_OWNED, "secret": True}
     )
-    email_verified_at: Mapped[datetime | None] = mapped_column(UTCDateTime(), sort_order=84, info=SERVER_OWNED)
+    # What was verified of an address is nothing of the next one: whoever could keep it would be joined to by the provider
+    # of somebody else's address.
+    email_verified_at: Mapped[datetime | None] = mapped_column(
+        UTCDateTime(), sort_order=84, info={**SERVER_OWNED, "cleared_with": "email"}
+    )
     last_login_at: Mapped[datetime | None] = mapped_column(UTCDateTime(), sort_order=85, info=SERVER_OWNED)
+
+
+@sa.event.listens_for(AccountMixin, "before_update", propagate=True)
+def _clear(mapper: Mapper[Any], connection: sa.Connection, account: Any) -> None:
+    """Do for an application's own session what a resource's UPDATE does: a new address is not verified."""
+    attributes, verified = sa.inspect(account).attrs, "email_verified_at"
+    address = str(mapper.columns[verified].info.get("cleared_with"))
+    is_new = address in attributes and attributes[address].history.has_changes()
+    if is_new and not attributes[verified].history.has_changes():
+        setattr(account, verified, None)
 
 
 class AccountTables(NamedTuple):

@@ -64,6 +64,7 @@ class ColumnFacts:
         has_default: a new row needs no value from the client.
         server_owned: no client may set it: generated keys, version, timestamps.
         secret: never shown, filtered or sorted by unless declared by name.
+        cleared_with: another attribute: a change of that one makes this one NULL, since it was true of the former value.
     """
 
     key: str
@@ -80,6 +81,7 @@ class ColumnFacts:
     has_default: bool
     server_owned: bool
     secret: bool
+    cleared_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class TableFacts:
         identity: the primary key's column.
         version: the column that counts changes, where there is one.
         deleted: the column that hides a row, where its class has the mixin `SoftDelete`.
+        cleared: attributes that hold of another one's value only, and that one.
     """
 
     model: type[DeclarativeBase]
@@ -117,6 +120,7 @@ class TableFacts:
     identity: ColumnFacts
     version: ColumnFacts | None
     deleted: ColumnFacts | None = None
+    cleared: tuple[tuple[str, str], ...] = ()
 
     def visible(self, deleted: Deleted = "hide", table: sa.FromClause | None = None) -> list[sa.ColumnElement[bool]]:
         """Give the condition on which a row is seen, as a list of one, or of none where every row is.
@@ -192,6 +196,7 @@ def read_facts(model: type[DeclarativeBase]) -> TableFacts:
         identity=next(facts for facts in columns.values() if facts.primary_key),
         version=next((facts for facts in columns.values() if facts.column is version), None),
         deleted=columns["is_deleted"] if issubclass(model, SoftDelete) else None,
+        cleared=tuple((key, found.cleared_with) for key, found in columns.items() if found.cleared_with in columns),
     )
 
 
@@ -215,6 +220,7 @@ def _read_column(key: str, column: sa.Column[Any], is_version: bool) -> ColumnFa
         has_default=generated or _fills_itself(column),
         server_owned=bool(generated or is_version or column.info.get("server_owned") or column.computed is not None),
         secret=bool(column.info.get("secret", SECRET_NAME.search(key) is not None)),
+        cleared_with=column.info.get("cleared_with"),
     )
 
 

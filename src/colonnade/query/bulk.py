@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from colonnade.models.facts import TableFacts
 from colonnade.query.selection import Selection
-from colonnade.query.writes import RETURNING, Reach
+from colonnade.query.writes import RETURNING, Reach, new_values
 
 SIZES = (1, 10, 100, 1_000)
 """Rows of one statement: what is asked for is filled up, or divided, so that a few texts serve every request."""
@@ -54,13 +52,9 @@ def plan_update_rows(
     Their order is the database's own; each version goes up by one. Those that are out of `reach` are left as they are;
     where the dialect gives no rows back, only the first statement's count tells.
     """
-    values: dict[Any, Any] = {
-        facts.columns[key].column: sa.bindparam(f"v_{key}", type_=facts.columns[key].column.type) for key in keys
-    }
-    if facts.version is not None:
-        values[facts.version.column] = facts.version.column + 1
+    bound = {key: sa.bindparam(f"v_{key}", type_=facts.columns[key].column.type) for key in keys}
     chosen = sa.and_(_chosen(facts, count), *facts.visible())
-    update = sa.update(facts.table).where(chosen, *reach).values(values)
+    update = sa.update(facts.table).where(chosen, *reach).ordered_values(*new_values(facts, bound))
     if dialect in RETURNING:
         return [update.returning(*read.columns)]
     return [update, read.select().where(chosen)]

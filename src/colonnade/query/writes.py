@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -71,7 +71,9 @@ def plan_update(
     values = _values(facts, keys)
     chosen = _chosen(facts)
     parents = parents_are_there(facts, keys)
-    update = sa.update(facts.table).where(*chosen, *reach, *_expected(facts, versioned), *parents).values(values)
+    update = (
+        sa.update(facts.table).where(*chosen, *reach, *_expected(facts, versioned), *parents).ordered_values(*values)
+    )
     if dialect in RETURNING:
         return [update.returning(*read.columns)]
     return [update, read.select().where(*chosen)]
@@ -103,7 +105,7 @@ def plan_hide(
         reach: as for `plan_update`.
     """
     chosen = (*_chosen(facts), *reach, *_expected(facts, versioned))
-    hide = sa.update(facts.table).where(*chosen).values(_values(facts, keys))
+    hide = sa.update(facts.table).where(*chosen).ordered_values(*_values(facts, keys))
     return [hide.returning(facts.identity.column) if dialect in RETURNING else hide]
 
 
@@ -121,7 +123,7 @@ def plan_restore(
     It affects no row either where the row names a parent that is deleted softly.
     """
     gone = (*_chosen(facts, "only"), *reach, *_expected(facts, versioned), *own_parents_are_there(facts))
-    restore = sa.update(facts.table).where(*gone).values(_values(facts, keys))
+    restore = sa.update(facts.table).where(*gone).ordered_values(*_values(facts, keys))
     if dialect in RETURNING:
         return [restore.returning(*read.columns)]
     return [restore, read.select().where(*_chosen(facts))]
@@ -132,11 +134,28 @@ def plan_reach(facts: TableFacts, reach: Reach) -> list[sa.Executable]:
     return [sa.select(facts.identity.column).where(*_chosen(facts, "include"), *reach)]
 
 
-def _values(facts: TableFacts, keys: tuple[str, ...]) -> dict[Any, Any]:
-    values: dict[Any, Any] = {facts.columns[key].column: _bound(facts.columns[key]) for key in keys}
-    if facts.version is not None:
-        values[facts.version.column] = facts.version.column + 1
-    return values
+def new_values(facts: TableFacts, values: Mapping[str, Any]) -> list[tuple[sa.Column[Any], Any]]:
+    """Pair the columns of an UPDATE with what they get: the values, the next version, and NULL where one holds no longer.
+
+    They come in the order of SET, for `ordered_values`: MariaDB assigns from left to right, and what is to be compared with
+    the value that was there has to come before that is gone.
+
+    Args:
+        facts: the table.
+        values: or what binds them, by attribute.
+    """
+    cleared = [
+        # Sent as it is, a value changes nothing; a whole row that is sent back must not cost what was verified of it.
+        (facts.columns[key].column, sa.case((facts.columns[other].column == values[other], facts.columns[key].column)))
+        for key, other in facts.cleared
+        if other in values and key not in values
+    ]
+    version = [] if facts.version is None else [(facts.version.column, facts.version.column + 1)]
+    return [*cleared, *[(facts.columns[key].column, value) for key, value in values.items()], *version]
+
+
+def _values(facts: TableFacts, keys: tuple[str, ...]) -> list[tuple[sa.Column[Any], Any]]:
+    return new_values(facts, {key: _bound(facts.columns[key]) for key in keys})
 
 
 def _chosen(facts: TableFacts, deleted: Deleted = "hide") -> list[sa.ColumnElement[bool]]:

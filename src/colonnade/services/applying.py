@@ -14,7 +14,7 @@ from colonnade.models.clock import utc_now
 from colonnade.query.parents import named, needed_parents
 from colonnade.query.precondition import UNCONDITIONAL
 from colonnade.query.request import WHOLE, View
-from colonnade.query.writes import insert_row
+from colonnade.query.writes import insert_row, new_values
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.family import delete_below, hold_others_below, refuse_if_needed, restore_below
 from colonnade.services.followups import Followups
@@ -178,10 +178,8 @@ class Applier:
         return chosen
 
     async def _store(self, attempt: Change, values: Mapping[str, object]) -> None:
-        columns = self._columns(values)
-        if self._facts.version is not None:
-            columns[self._facts.version.column] = self._facts.version.column + 1
-        await attempt.session.execute(sa.update(self._facts.table).where(self._is_it(attempt)).values(columns))
+        update = sa.update(self._facts.table).where(self._is_it(attempt))
+        await attempt.session.execute(update.ordered_values(*new_values(self._facts, values)))
         await attempt.session.refresh(attempt.row)
 
     def _columns(self, values: Mapping[str, object]) -> dict[Any, Any]:

@@ -17,6 +17,7 @@ from colonnade.core.errors import DeclarationError
 from colonnade.models.accounts import AccountTables, account_tables
 from colonnade.models.facts import Kind, TableFacts, read_facts
 from colonnade.query.values import read_value
+from colonnade.query.writes import new_values
 
 
 class Account(NamedTuple):
@@ -108,7 +109,7 @@ class AccountBlueprint:
         return result.inserted_primary_key[0]
 
     async def change(self, session: AsyncSession, account: Account, **values: Any) -> bool:
-        """Change columns of an account, unless its password or activity has changed since it was read.
+        """Change columns of an account, unless its password, address or activity has changed since it was read.
 
         Its version and its time of change go along, as its representation does.
 
@@ -116,15 +117,16 @@ class AccountBlueprint:
             Whether it was still as it was read.
         """
         facts = self.facts
-        stored = {facts.columns[key].column: value for key, value in facts.fill(values, new=False).items()}
-        if facts.version is not None:
-            stored[facts.version.column] = facts.version.column + 1
-        same = (
+        stored = new_values(facts, facts.fill(values, new=False))
+        same = [
             facts.identity.column == account.id,
             self.column("hashed_password") == account.hashed_password,
             self.column("is_active").is_(account.is_active),
-        )
-        result: Any = await session.execute(sa.update(facts.table).where(*same, *facts.visible()).values(stored))
+        ]
+        if self.email is not None:
+            same.append(self.column(self.email) == account.email)
+        update = sa.update(facts.table).where(*same, *facts.visible()).ordered_values(*stored)
+        result: Any = await session.execute(update)
         return bool(result.rowcount)
 
 
@@ -138,6 +140,11 @@ def read_accounts(model: type[DeclarativeBase], login: tuple[str, ...], email: s
     for name in (*login, *([] if email is None else [email])):
         if name not in facts.columns or facts.columns[name].kind is not Kind.TEXT:
             raise DeclarationError(f"{model.__name__} has no text column '{name}' that an account is found by")
+    if email is not None and facts.columns["email_verified_at"].cleared_with != email:
+        raise DeclarationError(
+            f"{model.__name__}.email_verified_at would outlive a change of '{email}'; declare it: email_verified_at = "
+            f'mapped_column(UTCDateTime(), info={{"server_owned": True, "cleared_with": "{email}"}})'
+        )
     if not login:
         raise DeclarationError(f"{model.__name__}: name the fields that an account is found by at its login")
     return AccountBlueprint(facts, tables, login, email)
