@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from app.models import User
+from colonnade import UnauthenticatedError
 from colonnade.models.accounts import account_tables
+from colonnade.schemas.accounts import ApiKeyCreate
 from colonnade.services.accounts.api_keys import MAX_KEYS
 from tests.library import places, problem
-from tests.shop import Json, bearer, new_user, sign_in
+from tests.shop import PASSWORD, Json, bearer, new_user, sign_in
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory", "postgresql")]
 
@@ -83,15 +85,36 @@ async def test_a_revoked_key_is_refused_at_once(shop: Client) -> None:
 
 
 async def test_a_key_of_a_deactivated_account_is_refused(shop_app: FastAPI, shop: Client) -> None:
-    """S78: at its very next request; a change of password does not concern it."""
-    header = await signed_in(shop)
-    key = await make_key(shop, header)
-    assert (await shop.post("auth/logout-all", headers=header)).status_code == 204
+    """S78: at its very next request."""
+    key = await make_key(shop, await signed_in(shop))
     assert (await shop.get("users/me", headers=by_key(key))).status_code == 200
     async with shop_app.state.database.unit_of_work() as unit:
         await unit.session.execute(sa.update(User).values(is_active=False))
         await unit.commit()
     assert (await shop.get("users/me", headers=by_key(key))).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("logout-all", None), ("password", {"current_password": PASSWORD, "new_password": "difference-1843"})],
+)
+async def test_what_ends_every_session_revokes_the_keys(shop: Client, path: str, body: Json | None) -> None:
+    """S78: whoever had the account for a minute made a key in it; the other accounts' keys go on."""
+    header, other = await signed_in(shop), await signed_in(shop, "bob")
+    key, kept = await make_key(shop, header), await make_key(shop, other)
+    assert (await shop.post(f"auth/{path}", json=body, headers=header)).status_code == 204
+    assert problem(await shop.get("users/me", headers=by_key(key)), 401)["code"] == "CLN300"
+    assert (await shop.get("users/me", headers=by_key(kept))).status_code == 200
+
+
+async def test_a_session_that_has_ended_makes_no_key(shop_app: FastAPI, shop: Client) -> None:
+    """S78: it may end between the check of its token and the transaction that stores the key."""
+    header = await signed_in(shop)
+    services = shop_app.state.colonnade.accounts
+    session = services.authentication.claims_of(header["Authorization"].removeprefix("Bearer ").encode()).session
+    assert (await shop.post("auth/logout-all", headers=header)).status_code == 204
+    with pytest.raises(UnauthenticatedError):
+        await services.api_keys.create(shop_app.state.database, session, ApiKeyCreate.model_validate(NEW))
 
 
 async def test_a_key_that_has_ended_is_refused(shop_app: FastAPI, shop: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from colonnade.api.accounts.bearer import required_token
 from colonnade.api.accounts.operations import read_json, services_of, signed_in
 from colonnade.api.operations import Call
 from colonnade.api.reply import NOT_STORED, Reply
@@ -26,10 +27,10 @@ class CreateApiKey:
 
     async def __call__(self, call: Call) -> Reply:
         """Make an API key for a machine. Its text is in this answer and nowhere else."""
-        principal = await signed_in(call)
-        body = await read_json(call, ApiKeyCreate)
-        keys = services_of(call).api_keys
-        key, text = await keys.create(call.database, principal.id, body.name, body.scopes, body.expires_at)
+        await signed_in(call)
+        body, services = await read_json(call, ApiKeyCreate), services_of(call)
+        session = services.authentication.claims_of(required_token(call.scope)).session
+        key, text = await services.api_keys.create(call.database, session, body)
         place = f"{call.scope['path']}/{key.id}".encode()
         return Reply(201, (NOT_STORED, (b"location", place)), dump_json({**key._asdict(), "key": text}))
 

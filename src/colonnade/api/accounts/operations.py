@@ -122,7 +122,7 @@ class LogoutEverywhere:
     signed_in: ClassVar[bool] = True
 
     async def __call__(self, call: Call) -> Reply:
-        """End every session of the account, on every device."""
+        """End every session of the account, on every device, and revoke its API keys."""
         refuse_parameters(call.scope["query_string"])
         principal = await signed_in(call)
         await services_of(call).sessions.end_all(call.database, principal.id)
@@ -137,7 +137,7 @@ class ChangePassword:
     signed_in: ClassVar[bool] = True
 
     async def __call__(self, call: Call) -> Reply:
-        """Change the account's password. Every session ends, this one too: sign in with the new password."""
+        """Change the account's password. Every session ends, this one too, and its API keys are revoked: sign in anew."""
         principal = await signed_in(call)
         body = await read_json(call, PasswordChange)
         current, new = body.current_password.get_secret_value(), body.new_password.get_secret_value()

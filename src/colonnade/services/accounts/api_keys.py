@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from colonnade.core.errors import ConflictError, Fault, InvalidBodyError, NotFoundError
+from colonnade.core.errors import ConflictError, Fault, InvalidBodyError, NotFoundError, UnauthenticatedError
 from colonnade.database.database import Database
 from colonnade.models.clock import utc_now
+from colonnade.schemas.accounts import ApiKeyCreate
 from colonnade.security.opaque import api_key_text, new_api_key
 from colonnade.services.accounts.blueprint import AccountBlueprint
 
@@ -45,40 +47,38 @@ class ApiKeys:
 
     def __init__(self, accounts: AccountBlueprint) -> None:
         self._table = accounts.tables.api_keys
+        self._sessions = accounts.tables.sessions
         self._tables = accounts.facts.table.metadata.tables
 
-    async def create(
-        self, database: Database, account_id: object, name: str, scopes: Sequence[str], expires_at: datetime | None
-    ) -> tuple[ApiKey, str]:
+    async def create(self, database: Database, session: str, wanted: ApiKeyCreate) -> tuple[ApiKey, str]:
         """Make a key.
 
         Args:
             database: of the accounts.
-            account_id: whose it is; the key can do what the account can, within the scopes.
-            name: for a person to tell it by.
-            scopes: `<table>:read` or `<table>:write` each.
-            expires_at: when it ends; None for never.
+            session: in which its account makes it; the key can do what the account can, within the scopes.
+            wanted: its name, its scopes (`<table>:read` or `<table>:write`), and when it ends.
 
         Returns:
             The key as its account sees it, and its text, which is nowhere else.
 
         Raises:
             InvalidBodyError: CLN201, a scope is about no table, or the key would be over already.
+            UnauthenticatedError: CLN300, the session has ended meanwhile.
             ConflictError: CLN412, the account has as many keys as it may have.
         """
         now, key = utc_now(), new_api_key()
-        self._check(scopes, expires_at, now)
+        self._check(wanted.scopes, wanted.expires_at, now)
         row = {
-            "account_id": account_id,
-            "name": name,
+            "name": wanted.name,
             "prefix": key.name,
             "key_hash": key.hash,
-            "scopes": " ".join(dict.fromkeys(scopes)),
+            "scopes": " ".join(dict.fromkeys(wanted.scopes)),
             "created_at": now,
-            "expires_at": expires_at,
+            "expires_at": wanted.expires_at,
             "last_used_at": None,
         }
         async with database.unit_of_work() as unit:
+            row["account_id"] = account_id = await self._account_of(unit.session, session)
             count = sa.select(sa.func.count()).where(self._table.c.account_id == account_id)
             if (await unit.session.scalar(count) or 0) >= MAX_KEYS:
                 raise ConflictError(f"An account has {MAX_KEYS} API keys at most; revoke one first.")
@@ -104,6 +104,15 @@ class ApiKeys:
             await unit.commit()
         if not result.rowcount:
             raise NotFoundError(f"API key {id} not found.")
+
+    async def _account_of(self, session: AsyncSession, name: str) -> object:
+        """Find whose session it is, and hold its row: whoever ends it waits, and finds the key that is being made in it."""
+        table = self._sessions
+        its = sa.select(table.c.account_id).where(table.c.id == name).with_for_update()
+        row = (await session.execute(its)).one_or_none()
+        if row is None:
+            raise UnauthenticatedError("The session has ended; sign in again.", error="invalid_token")
+        return row[0]
 
     def _check(self, scopes: Sequence[str], expires_at: datetime | None, now: datetime) -> None:
         faults = [

@@ -1,4 +1,4 @@
-"""Changing a password, by whoever knows it; every session ends with that."""
+"""Changing a password, by whoever knows it; every session ends with that, and no API key outlives it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Passwords:
         self._common = common
 
     async def change(self, database: Database, id: object, current: str, new: str) -> None:
-        """Change the password of a signed-in account, and end its sessions, the one that asks included.
+        """Change the password of a signed-in account; its sessions end, the one that asks included, and its API keys.
 
         Args:
             database: of the accounts.
@@ -60,7 +60,7 @@ class Passwords:
             raise _gone()
 
     async def set(self, database: Database, account: Account, new: str, **values: Any) -> bool:
-        """Give an account a password, end its sessions, and forget its failed logins.
+        """Give an account a password, end its sessions, revoke its API keys, and forget its failed logins.
 
         Args:
             database: of the accounts.

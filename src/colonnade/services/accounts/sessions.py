@@ -158,17 +158,22 @@ class Sessions:
             await unit.commit()
 
     async def end_all(self, database: Database, id: object) -> None:
-        """End every session of an account, and see to it that none which begins at this moment outlives this."""
+        """End every session of an account and revoke its API keys; none that is made at this moment outlives this."""
         async with database.unit_of_work() as unit:
             await self.end_all_in(unit.session, id)
             await unit.commit()
 
     async def end_all_in(self, session: AsyncSession, id: object) -> None:
-        """Do the same in the caller's transaction: two statements."""
+        """Do the same in the caller's transaction: three statements.
+
+        Whoever had somebody's session for a minute may have made himself a key in it, and would be there still.
+        """
         identity, version = self._accounts.facts.identity.column, self._accounts.column("token_version")
         raised = sa.update(self._accounts.facts.table).where(identity == id).values({version: version + 1})
         await session.execute(raised)
-        await session.execute(sa.delete(self._table).where(self._table.c.account_id == id))
+        # The sessions before the keys: a key that is being made holds its session's row, and is stored when this goes on.
+        for table in (self._table, self._accounts.tables.api_keys):
+            await session.execute(sa.delete(table).where(table.c.account_id == id))
 
     async def purge_at_times(self, database: Database) -> None:
         """Remove what has expired, about once in a hundred calls."""
