@@ -17,11 +17,11 @@ orders = Resource(
     ),
     service=OrderService(),
     # A phone that loses its network sends an order again; with a key it is one order all the same.
-    routes=Routes(methods=("list", "create", "get", "update"), idempotent=True),
+    routes=Routes(methods=("list", "create", "get", "update"), idempotent=True, history=True),
     # Into what an order may be changed, by whom, is told by the service.
     policy=Policy(
-        allow("read", "create", "update", to=signed_in, own="user_id"),
-        allow("read", "update", to=staff),
+        allow("read", "read_history", "create", "update", to=signed_in, own="user_id"),
+        allow("read", "read_history", "update", to=staff),
         allow("everything", to=administrators),
     ),
 )

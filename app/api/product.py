@@ -16,10 +16,10 @@ products = Resource(
         includes={"category": CategoryBrief},
         deleted=True,
     ),
-    routes=Routes(replace="partial", permanent_delete=True),
+    routes=Routes(replace="partial", permanent_delete=True, history=True),
     policy=Policy(
         allow("read", to=anyone),
-        allow("read_deleted", "create", "update", "delete", "restore", to=staff),
+        allow("read_deleted", "read_history", "create", "update", "delete", "restore", to=staff),
         allow("everything", to=administrators),
     ),
 )

@@ -7,7 +7,7 @@ from app.models.product import Product
 from app.models.user import User, UserRole
 from app.models.user_profile import UserProfile
 from app.models.webhook import Webhook
-from colonnade import Base, account_tables, cache_versions, idempotency_keys, job_table, rate_limits
+from colonnade import Base, account_tables, cache_versions, history_table, idempotency_keys, job_table, rate_limits
 
 __all__ = [
     "Category",
@@ -23,9 +23,11 @@ __all__ = [
 ]
 
 # The library's own tables: the answers to requests with an Idempotency-Key, the jobs that changes ask for, what several
-# workers without a Redis count of each client's requests, the versions of cached tables, and what stands beside an account.
+# workers without a Redis count of each client's requests, the versions of cached tables, who has changed what, and what
+# stands beside an account.
 idempotency_keys(Base.metadata)
 job_table(Base.metadata)
 rate_limits(Base.metadata)
 cache_versions(Base.metadata)
+history_table(Base.metadata)
 account_tables(User)

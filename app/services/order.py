@@ -17,7 +17,7 @@ from app.models.order import Order, OrderLine, OrderStatus
 from app.models.product import Product
 from app.models.user import User, UserRole
 from app.schemas.order import OrderLineCreate
-from colonnade import Change, ConflictError, Fault, ForbiddenError, RuleError, Service
+from colonnade import Change, ConflictError, Fault, ForbiddenError, RuleError, Service, record_changes
 
 NEXT: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PENDING: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED}),
@@ -79,7 +79,7 @@ class OrderService(Service):
             for line in lines
         ]
         await change.session.execute(insert(OrderLine.__table__), rows)  # type: ignore[arg-type]  # a Table
-        await _change_stock(change.session, {line.product_id: -line.quantity for line in lines})
+        await _change_stock(change, {line.product_id: -line.quantity for line in lines})
 
     async def before_update(self, change: Change) -> None:
         """Let the order go only where it may, and put a cancelled one's products back into stock.
@@ -102,7 +102,7 @@ class OrderService(Service):
             if any(stock[id][1] + quantity > MAX_STOCK for id, quantity in returned.items()):
                 fault = Fault("stock_full", "There is no room for what would come back.", pointer="/status")
                 raise ConflictError("The stock can't take the order's products back.", faults=[fault])
-            await _change_stock(change.session, returned)
+            await _change_stock(change, returned)
 
 
 def _require_own_step(before: OrderStatus, after: OrderStatus) -> None:
@@ -146,11 +146,12 @@ def _shortage(index: int, line: OrderLineCreate, products: Mapping[int, tuple[De
     return None
 
 
-async def _change_stock(session: AsyncSession, by: Mapping[int, int]) -> None:
-    """Add to the stock of products, all in one statement; each is a change of the product, so its version goes up."""
+async def _change_stock(change: Change, by: Mapping[int, int]) -> None:
+    """Add to the stock of products, all in one statement; the version and the history of each tell of it."""
     changed = (
         update(Product.__table__)  # type: ignore[arg-type]  # a Table; the ORM's own update would synchronise objects
         .where(Product.id.in_(by))
         .values(quantity=Product.quantity + case(by, value=Product.id), version=Product.version + 1)
     )
-    await session.execute(changed)
+    async with record_changes(change, Product, list(by)):
+        await change.session.execute(changed)

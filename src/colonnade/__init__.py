@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from colonnade.models.cache_versions import cache_versions
     from colonnade.models.clock import utc_now
     from colonnade.models.full_text import full_text
+    from colonnade.models.history import history_table
     from colonnade.models.idempotency import idempotency_keys
     from colonnade.models.jobs import job_table
     from colonnade.models.mixins import (
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from colonnade.security.common_passwords import CommonPasswords
     from colonnade.security.openid import OpenIDProvider
     from colonnade.security.passwords import hash_password
+    from colonnade.services.history import record_changes
     from colonnade.services.hooks import Change, Service
     from colonnade.services.webhooks import WebhookService
     from colonnade.webhooks.webhooks import Webhooks
@@ -99,6 +101,7 @@ _ROOMS = {
     "colonnade.models.cache_versions": "cache_versions",
     "colonnade.models.clock": "utc_now",
     "colonnade.models.full_text": "full_text",
+    "colonnade.models.history": "history_table",
     "colonnade.models.idempotency": "idempotency_keys",
     "colonnade.models.jobs": "job_table",
     "colonnade.models.mixins": "IntegerId SoftDelete Timestamps UUIDv7Id Versioned "
@@ -117,6 +120,7 @@ _ROOMS = {
     "colonnade.security.passwords": "hash_password",
     "colonnade.models.webhooks": "WebhookMixin",
     "colonnade.schemas.webhooks": "WebhookCreate WebhookResponse WebhookUpdate",
+    "colonnade.services.history": "record_changes",
     "colonnade.services.hooks": "Change Service",
     "colonnade.services.webhooks": "WebhookService",
     "colonnade.webhooks.webhooks": "Webhooks",
@@ -192,12 +196,14 @@ __all__ = [
     "get_request_id",
     "get_sync_db",
     "hash_password",
+    "history_table",
     "idempotency_keys",
     "install",
     "job",
     "job_table",
     "load_settings",
     "rate_limits",
+    "record_changes",
     "role",
     "run_migrations",
     "session_state",

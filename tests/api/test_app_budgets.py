@@ -119,13 +119,16 @@ async def test_a_list_costs_the_same_whatever_its_length(shop: Client, shop_app:
 
 
 async def test_an_order_costs_the_same_whatever_its_length(shop: Client, shop_app: FastAPI) -> None:
-    """S31, S75: user, products, order, lines, stock, two to show it, and three for its event: for one line as for twenty."""
+    """S31, S75: user, products, order, lines, stock, two to show it, three for its event, and five for two histories.
+
+    For one line as for twenty.
+    """
     await new_user(shop)
     products = [await new_product(shop, f"Lamp {number}") for number in range(20)]
     for count in (1, 20):
         with statements(shop_app.state.database) as seen:
             await create(shop, "orders", user_id=1, lines=[line(product) for product in products[:count]])
-        assert len(seen) == 10, seen
+        assert len(seen) == 15, seen
 
 
 @pytest.mark.databases("sqlite-memory", "postgresql")
@@ -133,12 +136,24 @@ async def test_a_plain_write_is_one_statement(shop: Client, shop_app: FastAPI) -
     """S31, S50: create, change and delete each take one, the row shown included, where no child has a say."""
     await new_user(shop)
     with statements(shop_app.state.database) as seen:
-        await new_product(shop)
         assert (await shop.patch("users/1", json={"bio": "..."})).status_code == 200
-        assert (await shop.put("products/1", json={"price": 2})).status_code == 200
         await create(shop, "posts", title="t", body="b", user_id=1)
+        assert (await shop.patch("posts/1", json={"title": "u"})).status_code == 200
         assert (await shop.delete("posts/1")).status_code == 204
-    assert len(seen) == 5, seen
+    assert len(seen) == 4, seen
+
+
+@pytest.mark.databases("sqlite-memory", "postgresql")
+async def test_a_recorded_write_is_four_statements(shop: Client, shop_app: FastAPI) -> None:
+    """S31: the row before, the change, the row after, its entry; a new row has no before."""
+    with statements(shop_app.state.database) as seen:
+        await new_product(shop)
+        assert (await shop.put("products/1", json={"price": 2})).status_code == 200
+        many = [{"name": f"Lamp {number}", "price": 1} for number in range(50)]
+        assert (await shop.post("products/bulk", json={"items": many})).status_code == 201
+        assert (await shop.patch("products/bulk", json={"ids": [1, 2, 3], "set": {"price": 3}})).status_code == 200
+    assert [text.split()[0] for text in seen].count("SELECT") == 6
+    assert [" ".join(text.split()[:3]) for text in seen].count("INSERT INTO history") == 4
 
 
 @pytest.mark.databases("sqlite-memory", "postgresql")

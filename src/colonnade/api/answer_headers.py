@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from colonnade.api.history import ListHistory
 from colonnade.api.operations import CreateRow, GetRow, ListRows, Operation, ReplaceRow, RestoreRow, UpdateRow
 
 Headers = dict[str, dict[str, Any]]
@@ -34,7 +35,7 @@ OF_STATUS: Mapping[int, Headers] = {
 
 def success_headers(operation: Operation) -> Headers:
     """Describe the headers of the answer that says that it was done."""
-    if isinstance(operation, ListRows):
+    if isinstance(operation, ListRows | ListHistory):
         return _LINK
     if isinstance(operation, CreateRow):
         return _LOCATION | _ETAG

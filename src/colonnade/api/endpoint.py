@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from colonnade.api.answer_headers import OF_STATUS, success_headers
 from colonnade.api.caching import Caching
+from colonnade.api.history import ListHistory
 from colonnade.api.operations import GetOwnRow, GetRow, ListRows, Operation
 from colonnade.api.problems import PROBLEM_CONTENT
 
@@ -84,7 +85,7 @@ class Endpoint:
             told |= _OF_BODIES
         if self.is_of_rows:
             told[404] = "No such row"
-        if "{id}" in self.path and not isinstance(self.operation, ListRows):
+        if "{id}" in self.path and not isinstance(self.operation, ListRows | ListHistory):
             told[412] = "The row is not as `If-Match` demands"
         if getattr(self.operation, "demands", False):
             told[428] = "The resource wants a precondition"

@@ -17,6 +17,7 @@ from colonnade.api.bulk_endpoints import atomic_parameter, bulk_endpoints
 from colonnade.api.caching import caching_of
 from colonnade.api.endpoint import Endpoint
 from colonnade.api.endpoint_route import add_route
+from colonnade.api.history import ListHistory
 from colonnade.api.operations import (
     CreateRow,
     DeleteRow,
@@ -48,10 +49,13 @@ from colonnade.query.paging import MAX_PAGE
 from colonnade.query.parse import ListRules, ViewRules
 from colonnade.query.request import SortKey
 from colonnade.schemas.derive import derive_create, derive_response, derive_update, take_version, unset
+from colonnade.schemas.history import history_page
 from colonnade.schemas.parts import derive_part
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.bulk import BulkWriter
 from colonnade.services.declaration import check_blueprint
+from colonnade.services.history import keep_history
+from colonnade.services.history_reading import HistoryReader
 from colonnade.services.hooks import Service
 from colonnade.services.idempotency import IdempotencyKeys
 from colonnade.services.reading import Reader
@@ -103,6 +107,8 @@ class Routes:
         limits: how often each client may ask, by method: `{"POST": "10/minute"}` for all that POST does here, together.
         idempotent: POST and PATCH take an `Idempotency-Key`; the answers are kept in the table of `idempotency_keys`.
         me: `GET /me` shows whoever is signed in his own row; for the resource of the accounts.
+        history: each change of a row is recorded in the table of `history_table`, whichever resource of the model it comes
+            from, and `GET /{id}/history` shows them.
         cache: keep lists and rows with relations; see `Cache`. Its versions stand in the table of `cache_versions`.
         parts: path of a sub-list -> (resource, foreign key): `{"posts": (posts, "user_id")}` is `GET /{id}/posts`.
         dependencies: FastAPI dependencies of every route, e.g. who may; they send it FastAPI's ordinary way.
@@ -117,6 +123,7 @@ class Routes:
     upsert: tuple[str, ...] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
     idempotent: bool = False
+    history: bool = False
     permanent_delete: bool = False
     precondition_required: bool = False
     me: bool = False
@@ -204,7 +211,7 @@ class Resource:
         blueprint = self.blueprint
         fields: dict[str, Any] = {
             blueprint.plural: (list[self.row_schema], ...),  # type: ignore[name-defined]
-            **{name: (kind, Field(default_factory=unset, description=text)) for name, kind, text in PAGE_MEMBERS},
+            **_PAGING,
         }
         return create_model(f"{blueprint.label}List", **fields)
 
@@ -239,8 +246,16 @@ class Resource:
             yield Endpoint("PUT", "/{id}", ReplaceRow(writer, body, demands), f"Replace {name}", shown, body)
         if soft and "delete" in routes.methods:
             yield Endpoint("POST", "/{id}/restore", RestoreRow(writer, demands), f"Restore {name}", shown, status=200)
+        yield from self._endpoints_below(routes, name)
+
+    def _endpoints_below(self, routes: Routes, name: str) -> Iterator[Endpoint]:
+        """Give what stands below one row: its history, and its parts."""
+        if routes.history:
+            keep_history(self.blueprint.facts)
+            kept, entries = ListHistory(HistoryReader(self.reader)), history_page(self.blueprint.label, _PAGING)
+            yield Endpoint("GET", "/{id}/history", kept, f"List the changes of {name}", entries)
         for path, (part, key) in routes.parts.items():
-            rows = ListRows(part.reader, part.rules, within=key, owner=reader)
+            rows = ListRows(part.reader, part.rules, within=key, owner=self.reader)
             governed = part.policy is not None
             yield Endpoint(
                 "GET", f"/{{id}}/{path}", rows, f"List the {path} of {name}", part.page_schema, is_governed=governed
@@ -251,7 +266,7 @@ class Resource:
         parameters = [id_parameter(self.blueprint.facts.identity)] if "{id}" in endpoint.path else []
         if isinstance(endpoint.operation, GetOwnRow):
             parameters = view_parameters(self.rules.view) + read_headers()
-        elif isinstance(endpoint.operation, ListRows):
+        elif isinstance(endpoint.operation, ListRows | ListHistory):
             parameters += list_parameters(endpoint.operation.rules)
         elif isinstance(endpoint.operation, GetRow):
             parameters += view_parameters(endpoint.operation.rules) + read_headers()
@@ -263,6 +278,11 @@ class Resource:
             parameters.append(atomic_parameter())
         add_route(self.router, endpoint, self.blueprint.plural, parameters, self.keys, self.rates.get(endpoint.method))
         self.router.routes[-1].model = self.blueprint.facts.model  # type: ignore[attr-defined]  # a ResourceRoute
+
+
+_PAGING: dict[str, Any] = {
+    name: (kind, Field(default_factory=unset, description=text)) for name, kind, text in PAGE_MEMBERS
+}
 
 
 def _check_declaration(schemas: object, listing: Listing | None, routes: Routes) -> None:

@@ -16,13 +16,13 @@ from colonnade.core.errors import DeclarationError
 from colonnade.models.facts import TableFacts
 from colonnade.policy.audience import Audience, Standing
 
-Operation = Literal["read", "read_deleted", "create", "update", "delete", "restore", "purge"]
+Operation = Literal["read", "read_deleted", "read_history", "create", "update", "delete", "restore", "purge"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 ME = "me"
 """The name under which statements bind the principal's id."""
 
-_READS: frozenset[Operation] = frozenset({"read", "read_deleted"})
+_READS: frozenset[Operation] = frozenset({"read", "read_deleted", "read_history"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,9 @@ def allow(
     """Grant something; what no grant allows is denied.
 
     Args:
-        operations: `read`, `read_deleted` (rows that were deleted softly, by `deleted=`), `create`, `update` (PATCH and
-            PUT), `delete`, `restore`, `purge` (`permanent=true`), or `everything`.
+        operations: `read`, `read_deleted` (rows that were deleted softly, by `deleted=`), `read_history` (all that a row
+            which may be read has ever been), `create`, `update` (PATCH and PUT), `delete`, `restore`, `purge`
+            (`permanent=true`), or `everything`.
         to: `anyone`, `signed_in` or `role(...)`.
         own: an attribute: only rows in which it is the principal's id, new ones too.
         where: attributes and values: only rows that have them, new ones too; None stands for NULL.

@@ -18,6 +18,7 @@ from colonnade.query.writes import insert_row, new_values
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.family import delete_below, hold_others_below, refuse_if_needed, restore_below
 from colonnade.services.followups import Followups
+from colonnade.services.history import History
 from colonnade.services.hooks import Change
 from colonnade.services.reading import Reader
 from colonnade.services.references import hold_parents
@@ -50,6 +51,7 @@ class Applier:
     def __init__(self, blueprint: Blueprint, reader: Reader, check: Callable[[Change], None]) -> None:
         self._service = blueprint.service
         self._followups = Followups(blueprint, reader)
+        self._history = History(blueprint.facts)
         self._facts = blueprint.facts
         self._reader = reader
         self._check = check
@@ -61,6 +63,7 @@ class Applier:
             The change as the hooks left it, with the row's id.
         """
         attempt = replace(change, values=dict(change.values), notes=dict(change.notes), _session=unit.session)
+        before = await self._history.look(unit.session, [attempt])
         match change.action:
             case "create":
                 await self._create(attempt)
@@ -71,6 +74,7 @@ class Applier:
             case _:
                 await self._update(attempt)
         await unit.session.flush()
+        await self._history.record(unit.session, [attempt], before)
         if self._followups.are_needed:
             await self._followups.store(unit.session, [attempt])
         return attempt
@@ -121,13 +125,13 @@ class Applier:
         chosen = sa.select(self._facts.identity.column).where(self._is_it(attempt))
         await refuse_if_needed(attempt.session, model, chosen)
         await self._store(attempt, self._facts.hidden(now))
-        await delete_below(attempt.session, model, chosen, now)
+        await delete_below(attempt, model, chosen, now)
 
     async def _restore(self, attempt: Change) -> None:
         await self._load(attempt)
         await self._service.before_restore(attempt)
         chosen = sa.select(self._facts.identity.column).where(self._is_it(attempt))
-        await restore_below(attempt.session, self._facts.model, chosen, attempt.row.deleted_at)
+        await restore_below(attempt, self._facts.model, chosen, attempt.row.deleted_at)
         await self._store(attempt, self._facts.restored())
         # Now, not before: a row may name one of those that came back with it.
         needed = {key: getattr(attempt.row, key) for key in needed_parents(self._facts.model)}

@@ -24,6 +24,7 @@ from colonnade.query.wire import key_converter_of
 from colonnade.services.applying import view_after
 from colonnade.services.blueprint import PlanCache
 from colonnade.services.family import delete_together
+from colonnade.services.history import Snapshot
 from colonnade.services.hooks import Action, Change
 from colonnade.services.many_rows import ManyRows
 from colonnade.services.reading import Reader
@@ -153,7 +154,7 @@ class BulkWriter:
         permit = changes[0].permit
         items = [change.values for change in changes]
         planned = self._rows_for(permit).insert(database, items, bound_by(permit))
-        if parents_of(self.facts.model) or self.writer.followups.are_needed:
+        if parents_of(self.facts.model) or self.writer.followups.are_needed or self.writer.history.is_kept:
             outcomes = await self._insert_with_others(database, changes, planned)
         else:
             outcomes = await database.commit(planned)
@@ -163,12 +164,12 @@ class BulkWriter:
     async def _insert_with_others(
         self, database: Database, changes: Sequence[Change], planned: Sequence[Statement]
     ) -> list[Outcome]:
-        """Create rows in a transaction that looks at their parents first, and stores the jobs that follow from them."""
+        """Create rows in a transaction that looks at their parents first, and stores what goes with the rows."""
         async with database.unit_of_work() as unit:
             await hold_all_parents(unit.session, self.facts, [change.values for change in changes])
             outcomes = [await unit.run(one) for one in planned]
             rows = [row for outcome in outcomes for row in outcome.rows]
-            await self._follow_up(unit, self._identified(database, changes, rows))
+            await self._complete(unit, self._identified(database, changes, rows), {})
             await unit.commit()
         return outcomes
 
@@ -178,7 +179,9 @@ class BulkWriter:
         at = self.writer.plans.selection(changes[0].permit).identity
         return [replace(change, id=convert(row[at])) for change, row in zip(changes, rows, strict=True)]
 
-    async def _follow_up(self, unit: UnitOfWork, changes: Sequence[Change]) -> None:
+    async def _complete(self, unit: UnitOfWork, changes: Sequence[Change], before: Snapshot) -> None:
+        """Store the history of changes that were made, and the jobs that follow from them."""
+        await self.writer.history.record(unit.session, changes, before)
         if self.writer.followups.are_needed:
             await self.writer.followups.store(unit.session, changes)
 
@@ -191,13 +194,14 @@ class BulkWriter:
             if guard is not None:
                 await guard(unit)
             await hold_all_parents(unit.session, self.facts, [changes[0].values])
+            before = await self.writer.history.look(unit.session, changes)
             outcomes = [await unit.run(one) for one in planned]
             found = {convert(row[at]): row for row in outcomes[-1].rows}
             missed = [id for id in ids if id not in found]
             # Without RETURNING the second statement shows rows out of reach, too.
             if missed or outcomes[0].affected < len(ids):
                 raise self.reader.missing((missed or ids)[0])
-            await self._follow_up(unit, changes)
+            await self._complete(unit, changes, before)
             await unit.commit()
         return await self._finished(database, changes, [found[id] for id in ids])
 
@@ -206,9 +210,10 @@ class BulkWriter:
         async with database.unit_of_work() as unit:
             if guard is not None:
                 await guard(unit)
-            if await delete_together(unit.session, self.facts.model, ids) < len(ids):
+            before = await self.writer.history.look(unit.session, changes)
+            if await delete_together(replace(changes[0], _session=unit.session), self.facts.model, ids) < len(ids):
                 raise self.reader.missing(ids[0])  # which of them is told by making them one by one
-            await self._follow_up(unit, changes)
+            await self._complete(unit, changes, before)
             await unit.commit()
         for change in changes:
             await self.writer.finish(database, change)
@@ -221,12 +226,13 @@ class BulkWriter:
         async with database.unit_of_work() as unit:
             if guard is not None:
                 await guard(unit)
+            before = await self.writer.history.look(unit.session, changes)
             for change in changes:
                 outcomes = [await unit.run(statement) for statement in self.writer.plans.of(database, change)]
                 if not outcomes[0].affected:
                     raise self.reader.missing(change.id)  # or stale: which, is told by making them one by one
                 rows += outcomes[-1].rows if change.action != "delete" else ()
-            await self._follow_up(unit, changes)
+            await self._complete(unit, changes, before)
             await unit.commit()
         if rows:
             return await self._finished(database, changes, rows)

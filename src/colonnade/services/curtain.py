@@ -68,6 +68,13 @@ class Curtain:
                 yield _wire_key(name, field), source, Curtain(inner, below)  # type: ignore[arg-type]  # asked above
 
 
+def wire_keys(schema: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """Give each attribute that a schema reads, and the key under which it shows it."""
+    for name, field in schema.model_fields.items():
+        for source in sorted(_sources(name, field)):
+            yield source, _wire_key(name, field)
+
+
 def _hidden(schema: type[BaseModel], access: Access) -> Iterator[tuple[str, tuple[Grant, ...]]]:
     """Give the wire keys that are not seen on every row, and the grants on whose rows they are."""
     for name, field in schema.model_fields.items():

@@ -21,6 +21,8 @@ from colonnade.models.clock import utc_now
 from colonnade.models.facts import ColumnFacts, TableFacts, read_facts
 from colonnade.models.mixins import Rule
 from colonnade.query.parents import needed_parents
+from colonnade.services.history import History
+from colonnade.services.hooks import Change
 from colonnade.services.references import hold_all_parents
 
 MAX_DEPTH = 10
@@ -92,11 +94,11 @@ async def refuse_if_needed(
             raise ForeignKeyError("Other rows still refer to this one; delete or change them first.")
 
 
-async def delete_together(session: AsyncSession, model: type[DeclarativeBase], ids: Sequence[object]) -> int:
+async def delete_together(change: Change, model: type[DeclarativeBase], ids: Sequence[object]) -> int:
     """Delete many rows softly, with what goes along: a few statements, however many rows there are.
 
     Args:
-        session: of the change.
+        change: one of theirs; its transaction is open.
         model: the rows'.
         ids: of them.
 
@@ -106,44 +108,40 @@ async def delete_together(session: AsyncSession, model: type[DeclarativeBase], i
     Raises:
         ForeignKeyError: CLN411, a child of one does not let it go.
     """
-    facts, now = read_facts(model), utc_now()
+    facts, session, now = read_facts(model), change.session, utc_now()
     chosen = sa.select(facts.identity.column).where(facts.identity.column.in_(ids))
     alive = (await session.scalars(chosen.where(*facts.visible()).with_for_update())).all()
     if len(alive) == len(ids):
         await refuse_if_needed(session, model, chosen)
         hidden = _stored(facts, facts.hidden(now))
         await session.execute(sa.update(facts.table).where(facts.identity.column.in_(ids)).values(hidden))
-        await delete_below(session, model, chosen, now)
+        await delete_below(change, model, chosen, now)
     return len(alive)
 
 
-async def delete_below(
-    session: AsyncSession, model: type[DeclarativeBase], chosen: sa.Select[Any], now: datetime
-) -> None:
+async def delete_below(change: Change, model: type[DeclarativeBase], chosen: sa.Select[Any], now: datetime) -> None:
     """Delete softly what cascades from rows that were just deleted so.
 
     Args:
-        session: of the change.
+        change: of the parents; its transaction is open.
         model: the parents'.
         chosen: selects their ids.
         now: the time of their deletion.
     """
     for child in _cascading(model):
         facts, below = child.facts, child.link.column.in_(chosen)
-        await session.execute(
-            sa.update(facts.table).where(below, *facts.visible()).values(_stored(facts, facts.hidden(now)))
-        )
-        gone = sa.select(facts.identity.column).where(below, *_gone(facts, now))
-        await delete_below(session, facts.model, gone, now)
+        hide = sa.update(facts.table).where(below, *facts.visible()).values(_stored(facts, facts.hidden(now)))
+        await change.session.execute(hide)
+        gone = (below, *_gone(facts, now))
+        await _record(change, facts, gone)
+        await delete_below(change, facts.model, sa.select(facts.identity.column).where(*gone), now)
 
 
-async def restore_below(
-    session: AsyncSession, model: type[DeclarativeBase], chosen: sa.Select[Any], then: datetime
-) -> None:
+async def restore_below(change: Change, model: type[DeclarativeBase], chosen: sa.Select[Any], then: datetime) -> None:
     """Bring back what was deleted together with rows, the lowest first.
 
     Args:
-        session: of the change.
+        change: of the parents; its transaction is open.
         model: the parents'.
         chosen: selects their ids.
         then: the time of their deletion.
@@ -151,8 +149,22 @@ async def restore_below(
     for child in _cascading(model):
         facts = child.facts
         gone = (child.link.column.in_(chosen), *_gone(facts, then))
-        await restore_below(session, facts.model, sa.select(facts.identity.column).where(*gone), then)
-        await session.execute(sa.update(facts.table).where(*gone).values(_stored(facts, facts.restored())))
+        await restore_below(change, facts.model, sa.select(facts.identity.column).where(*gone), then)
+        await _record(change, facts, gone)  # afterwards nothing tells them from the others
+        await change.session.execute(sa.update(facts.table).where(*gone).values(_stored(facts, facts.restored())))
+
+
+async def _record(change: Change, facts: TableFacts, gone: Sequence[sa.ColumnElement[bool]]) -> None:
+    """Record that rows went, or are about to come back, with their parent, as long as they are found among the deleted."""
+    history = History(facts)
+    if not history.is_kept:
+        return
+    identity = facts.identity.column
+    version: Any = sa.null() if facts.version is None else facts.version.column
+    if change.action == "restore" and facts.version is not None:
+        version = facts.version.column + 1
+    rows = await change.session.execute(sa.select(identity, version).where(*gone).order_by(identity))
+    await history.record_family([(id, after) for id, after in rows], change)
 
 
 async def hold_others_below(session: AsyncSession, model: type[DeclarativeBase], chosen: sa.Select[Any]) -> None:

@@ -30,6 +30,7 @@ from colonnade.services.checking import Checker
 from colonnade.services.document import Document
 from colonnade.services.family import children_of
 from colonnade.services.followups import Followups
+from colonnade.services.history import History
 from colonnade.services.hooks import Action, Change
 from colonnade.services.reading import Reader
 from colonnade.services.references import located, named_by
@@ -61,6 +62,7 @@ class Writer:
         # RETURNING gives the columns of one table.
         self._shown_whole = projection is not None and not projection.nested
         self.followups = Followups(blueprint, reader)
+        self.history = History(self._facts)
         self.check = Checker(blueprint)
         self.plans = ChangePlans(self._facts, projection or Projection((), (), ()))
         self._applier = Applier(blueprint, reader, self.check)
@@ -281,23 +283,26 @@ class Writer:
         """Commit the plan of a change: here it becomes durable."""
         statements = self.plans.bound(database, kind, change)
         try:
-            if self.followups.are_none(change):
+            if self.followups.are_none(change) and not self.history.is_kept:
                 return await database.commit(statements)
-            return await database.retry(lambda: self._commit_with_followups(database, statements, change))
+            return await database.retry(lambda: self._commit_with_others(database, statements, change))
         except ForeignKeyError as error:
             raise await self.located(database, error, change.action, change.values) from error
 
-    async def _commit_with_followups(
+    async def _commit_with_others(
         self, database: Database, statements: list[Statement], change: Change
     ) -> list[Outcome]:
-        """Commit the plan of a change together with the jobs that follow from it, if it changes anything."""
+        """Commit the plan of a change together with its history and the jobs that follow from it, if it changes anything."""
         async with database.unit_of_work() as unit:
+            before = await self.history.look(unit.session, [change])
             outcomes = [await unit.run(statement) for statement in statements]
             if outcomes[0].affected:
                 id = (
                     self.plans.id_of(database, change, outcomes[-1].rows[0]) if change.action == "create" else change.id
                 )
-                await self.followups.store(unit.session, [replace(change, id=id)])
+                made = [replace(change, id=id)]
+                await self.history.record(unit.session, made, before)
+                await self.followups.store(unit.session, made)
             await unit.commit()
         return outcomes
 
