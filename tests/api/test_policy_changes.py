@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi import FastAPI
 
+from colonnade import Change, Service
 from tests.magazine import ADA, ADMIN, BOB, EDITOR, Json, client_of, magazine, status, titles, told
 
 pytestmark = pytest.mark.anyio
@@ -261,3 +262,27 @@ async def test_a_key_does_what_its_scopes_and_its_account_allow(app: FastAPI) ->
         assert await status(root, "GET", "authors") == 403
         assert await status(writes, "PATCH", "articles/1", {"title": "x"}) == 200
         assert await status(writes, "PATCH", "articles/3", {"title": "x"}) == 403
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_no_hook_sees_a_change_that_is_refused(database_url: str) -> None:
+    """S78: what a hook does beside its transaction, a letter or a payment, would be done for nobody."""
+    seen: list[str] = []
+
+    class Noting(Service):
+        async def before_create(self, change: Change) -> None:
+            seen.append("create")
+
+        async def before_update(self, change: Change) -> None:
+            seen.append("update")
+
+    async with magazine(database_url, service=Noting()) as app, client_of(app, ADA) as ada:
+        theirs = {"author_id": 2, "title": "Theirs"}
+        assert await status(ada, "POST", "articles", theirs) == 403
+        assert await status(ada, "POST", "articles/bulk", {"items": [theirs]}) == 403
+        assert await status(ada, "PATCH", "articles/1", {"author_id": 2}) == 403
+        assert await status(ada, "PATCH", "articles/bulk", {"ids": [1], "set": {"author_id": 2}}) == 403
+        assert seen == []
+        assert await status(ada, "POST", "articles", {"author_id": 1, "title": "Mine"}) == 201
+        assert await status(ada, "PATCH", "articles/1", {"author_id": 1, "title": "Still mine"}) == 200
+        assert seen == ["create", "update"]

@@ -84,6 +84,8 @@ class Applier:
         await self._load(replace(change, _session=unit.session))
 
     async def _create(self, attempt: Change) -> None:
+        if attempt.permit is not None:
+            attempt.permit.keeping(attempt.values)  # what is refused already shall have no hook do anything
         await self._service.before_create(attempt)
         self._check(attempt)
         attempt.id = await self._insert(attempt.session, self._facts.fill(attempt.values, new=True))
@@ -105,7 +107,7 @@ class Applier:
         await self._load(attempt)
         await self._service.before_update(attempt)
         self._check(attempt)
-        self._require_permit(attempt)  # of the values that it is going to have
+        self._require_permit(attempt)  # of the values as the hook has left them
         if attempt.values:
             await hold_parents(attempt.session, self._facts, attempt.values)
             await self._store(attempt, self._facts.fill(attempt.values, new=False))
@@ -160,7 +162,7 @@ class Applier:
             raise refusal
 
     def _require_permit(self, attempt: Change) -> None:
-        """Ask of the row, under its lock, what a planned statement's WHERE asks."""
+        """Ask of the row, under its lock, and of the known values what a planned statement asks."""
         permit = attempt.permit
         if permit is None or permit.restricts is None:
             return
@@ -170,7 +172,7 @@ class Applier:
 
         if permit.before is not None and not permit.before.access.has(value_of, permit.principal.id):
             raise self._reader.missing(attempt.id)
-        permit.require(value_of)
+        permit.keeping(attempt.values).require(value_of)
 
     def _is_seen(self, row: Any, view: View) -> bool:
         if self._facts.deleted is None or view.deleted == "include":
