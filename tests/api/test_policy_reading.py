@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from colonnade import Database, IntegerId, Listing, Policy, Resource, Routes, SoftDelete, allow, role, signed_in
+from colonnade import (
+    Database,
+    IntegerId,
+    Listing,
+    Policy,
+    Resource,
+    Routes,
+    Service,
+    SoftDelete,
+    Versioned,
+    allow,
+    role,
+    signed_in,
+)
 from colonnade.policy.access import access_to
 from colonnade.policy.policy import govern
 from tests.magazine import ADA, ADMIN, BOB, EDITOR, client_of, magazine, magazine_app, status, titles, told
@@ -28,9 +44,24 @@ class Voter(IntegerId, Ballot):
     __tablename__ = "voters"
 
     name: Mapped[str] = mapped_column(sa.String(50))
+    votes: Mapped[list[Vote]] = relationship(lazy="raise", order_by="Vote.id")
 
 
-class Vote(IntegerId, SoftDelete, Ballot):
+class Computed(Service):
+    """Has the rows read by a session."""
+
+    async def after_read(self, session: AsyncSession, rows: Sequence[Any]) -> None:
+        """Look on."""
+
+
+class VoteShown(BaseModel):
+    """What is shown of a vote inside of its voter."""
+
+    model_config = ConfigDict(from_attributes=True)
+    choice: str
+
+
+class Vote(IntegerId, Versioned, SoftDelete, Ballot):
     """Is counted; whose it is remains hidden from others."""
 
     __tablename__ = "votes"
@@ -40,15 +71,21 @@ class Vote(IntegerId, SoftDelete, Ballot):
 
 
 @asynccontextmanager
-async def ballot(database_url: str) -> AsyncIterator[FastAPI]:
+async def ballot(database_url: str, *, by_session: bool = False) -> AsyncIterator[FastAPI]:
     """Start an application in which a voter has voted twice, and one of the votes is deleted."""
     policy = Policy(
         allow("read", "read_deleted", to=signed_in, hide=["voter_id"]),
-        allow("read", "read_deleted", to=role("user"), own="voter_id"),
+        allow("read", "read_deleted", "create", to=role("user"), own="voter_id"),
         allow("everything", to=role("admin")),
     )
-    votes = Resource(Vote, listing=Listing(deleted=True), policy=policy)
-    voters = Resource(Voter, routes=Routes(parts={"votes": (votes, "voter_id")}))
+    service = Computed() if by_session else None
+    votes = Resource(Vote, listing=Listing(deleted=True), service=service, policy=policy)
+    voters = Resource(
+        Voter,
+        listing=Listing(includes={"votes": VoteShown}, filters=["votes.choice"]),
+        service=service,
+        routes=Routes(parts={"votes": (votes, "voter_id")}),
+    )
     database = Database(database_url, metadata=Ballot.metadata)
     app = magazine_app(database, [voters, votes])
     async with app.router.lifespan_context(app):
@@ -214,6 +251,21 @@ async def test_a_part_does_not_tell_by_a_hidden_key(database_url: str) -> None:
     assert totals == {ADA: [1, 1, 2], BOB: [1, 0, 0], EDITOR: [1, None, None], ADMIN: [1, 1, 2]}
 
 
+@pytest.mark.parametrize("by_session", [False, True])
+@pytest.mark.databases("sqlite-memory")
+async def test_an_include_does_not_tell_by_a_hidden_key(database_url: str, by_session: bool) -> None:
+    """A list inside of its parent tells whose its rows are, and so does a filter through it."""
+    shown: dict[str, object] = {}
+    async with ballot(database_url, by_session=by_session) as app:
+        for account in (ADA, BOB, EDITOR, ADMIN):
+            async with client_of(app, account) as client:
+                row = (await client.get("voters/1?include=votes")).json()
+                by_filter = await status(client, "GET", "voters?votes.choice=yes")
+                shown[account] = (row.get("votes", row.get("code")), by_filter)
+    yes = [{"choice": "yes"}]
+    assert shown == {ADA: (yes, 422), BOB: ([], 422), EDITOR: ("CLN200", 422), ADMIN: (yes, 200)}
+
+
 async def test_a_walk_passes_through_the_rows_in_reach(app: FastAPI) -> None:
     """A cursor leads on among the rows that its holder sees; another's leads among that other's own."""
     async with client_of(app, ADA) as ada, client_of(app) as anybody:
@@ -256,6 +308,19 @@ async def test_the_entity_tag_tells_apart_who_sees_more(app: FastAPI) -> None:
         answer = await ada.patch("articles/1", json={"title": "Machines"}, headers={"If-Match": partial})
         assert answer.status_code == 200
         assert "rating" not in answer.json()
+
+
+@pytest.mark.parametrize("by_session", [False, True])
+@pytest.mark.databases("sqlite-memory")
+async def test_a_new_row_has_the_tag_by_which_it_is_read(database_url: str, by_session: bool) -> None:
+    """RFC 9110 §9.3.3: a POST shows what a GET shows, so that its tag serves `If-None-Match` at once."""
+    async with ballot(database_url, by_session=by_session) as app:
+        for account in (ADA, ADMIN):
+            async with client_of(app, account) as client:
+                made = await client.post("votes", json={"voter_id": 1, "choice": "no"})
+                assert made.status_code == 201
+                read = await client.get(f"votes/{made.json()['id']}", headers={"If-None-Match": made.headers["etag"]})
+                assert (read.status_code, read.headers["etag"]) == (304, made.headers["etag"])
 
 
 def test_a_policy_counts_from_its_declaration_on() -> None:

@@ -101,6 +101,15 @@ class RelationFacts:
     order_by: tuple[sa.ColumnElement[Any], ...]
     plain: bool
 
+    @property
+    def link(self) -> str | None:
+        """The attribute of the target's rows that names the row which the relation starts from; None if that names them."""
+        if not self.plain:
+            return None
+        ((local, remote),) = self.pairs
+        names = isinstance(remote, sa.Column) and any(key.column is local for key in remote.foreign_keys)
+        return read_facts(self.target).key_of(str(remote.key)) if names else None
+
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
 from colonnade.core.errors import DeclarationError, ForbiddenError, UnauthenticatedError
-from colonnade.models.facts import TableFacts, read_facts
+from colonnade.models.facts import RelationFacts, TableFacts, read_facts
 from colonnade.policy.audience import NOBODY, Standing, anyone, standing_of
 from colonnade.policy.grant import ME, OPERATIONS, Grant, Operation
 from colonnade.policy.policy import WORKED_OUT, policy_of
@@ -38,6 +38,7 @@ class Access:
         shows: of a change: how the changed row is seen, which has to be in sight before; None of a reading.
         of_deleted: of a reading: what applies to rows that were deleted softly; None where it is the same.
         is_bounded: rows out of reach are not seen; otherwise a row is shown that was let through already.
+        is_tagged_as: of showing a new row: how it is read from then on, which its entity tag goes by; None elsewhere.
     """
 
     facts: TableFacts
@@ -47,6 +48,7 @@ class Access:
     shows: Access | None = None
     of_deleted: tuple[Grant, ...] | None = None
     is_bounded: bool = True
+    is_tagged_as: Access | None = None
     _narrowed: dict[object, Access] = field(default_factory=dict)
 
     @property
@@ -85,15 +87,18 @@ class Access:
         head, _, rest = field.partition(".")
         if not rest or not self.sees(head):
             return self.sees(head)
-        return access_to(self.facts.relations[head].target, "read", self.standing).sees_path(rest)
+        relation = self.facts.relations[head]
+        target = access_to(relation.target, "read", self.standing)
+        return target.by(relation) is target and target.sees_path(rest)
 
     def reads_path(self, path: str) -> bool:
         """Tell whether the rows that a relation leads to may be read, `user.profile`, at least some of them."""
         head, _, rest = path.partition(".")
         if not self.sees(head):
             return False
-        target = access_to(self.facts.relations[head].target, "read", self.standing)
-        return bool(target.grants) and (not rest or target.reads_path(rest))
+        relation = self.facts.relations[head]
+        target = access_to(relation.target, "read", self.standing)
+        return bool(target.by(relation).grants) and (not rest or target.reads_path(rest))
 
     def seen_where(self, grants: tuple[Grant, ...], table: sa.FromClause | None = None) -> sa.ColumnElement[bool]:
         """Write the condition on which one of some grants reaches a row."""
@@ -124,6 +129,20 @@ class Access:
         """Narrow it to the grants on whose rows a field is seen."""
         grants = self.sight_of(key)
         return self if grants is None else self._only(grants)
+
+    def by(self, relation: RelationFacts) -> Access:
+        """Narrow it to the grants on whose rows it is seen whose they are, where a relation tells just that.
+
+        Args:
+            relation: that leads to the table: from a parent to its children, say, who name it by a foreign key.
+        """
+        link = relation.link
+        return self if link is None else self.showing(link)
+
+    def varies(self, keys: Collection[str]) -> bool:
+        """Tell whether not everybody who reads sees all of these fields of each row: its version does not tell then."""
+        reads = self if self.is_tagged_as is None else self.is_tagged_as
+        return any(reads.sight_of(key) is not None for key in keys)
 
     @property
     def unbounded(self) -> Access:
@@ -297,7 +316,7 @@ def _make(facts: TableFacts, operation: Operation, standing: Standing) -> Access
     if operation == "create":
         # Who makes a row has said what is in it, and sees it as it became, whatever rows may be read later on.
         own = tuple(replace(grant, own=None, where=()) for grant in grants)
-        seen = replace(reads, grants=(*reads.grants, *own), is_open=is_open, _narrowed={})
+        seen = replace(reads, grants=(*reads.grants, *own), is_open=is_open, is_tagged_as=reads, _narrowed={})
         return Access(facts, standing, grants, is_open, seen.unbounded)
     return Access(facts, standing, grants, is_open, reads)
 

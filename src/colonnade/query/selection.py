@@ -152,7 +152,7 @@ def select_for(
     version = None if facts.version is None else builder.index_of(facts.version, facts.table)
     for column in extra:
         builder.index_of(column, facts.table)
-    partial = access is not None and any(access.sight_of(key) is not None for key in projection.keys)
+    partial = access is not None and access.varies(projection.keys)
     return Selection(tuple(builder.columns), builder.origin, node, identity, version, partial)
 
 
@@ -215,7 +215,8 @@ class _Builder:
         # Not the bare path: a relation may be called as the table that it starts from.
         other = nested.facts.table.alias(f"of_{'_'.join(path)}")
         local, remote = _pair(nested.relation)
-        seen = [*nested.facts.visible(table=other), *([] if access is None else access.reach(other))]
+        reach = [] if access is None else access.by(nested.relation).reach(other)
+        seen = [*nested.facts.visible(table=other), *reach]
         self.origin = self.origin.outerjoin(other, sa.and_(table.c[local] == other.c[remote], *seen))
         node = self.node(nested.facts, nested.projection, other, path, access)
         return nested.key, self.index_of(nested.facts.identity, other), node
@@ -230,7 +231,7 @@ class _Builder:
             link=next(index for index, column in enumerate(selection.columns) if column is link.column),
             column=link,
             selection=selection,
-            seen=(*nested.facts.visible(), *([] if access is None else access.reach())),
+            seen=(*nested.facts.visible(), *([] if access is None else access.by(nested.relation).reach())),
             order=nested.relation.order_by or (nested.facts.identity.column,),
         )
 

@@ -30,7 +30,7 @@ class Curtain:
         self._me = permit.principal.id
         self._hidden = list(_hidden(schema, permit.access))
         self._inner = list(self._below(schema, permit))
-        self.is_partial = bool(self._hidden)
+        self.is_partial = bool(self._hidden) or permit.access.varies(set(_keys(schema)))
 
     def draw(self, shown: Any, row: Any) -> None:
         """Take out of an object what is hidden in its row."""
@@ -84,6 +84,12 @@ def _hidden(schema: type[BaseModel], access: Access) -> Iterator[tuple[str, tupl
     for name, computed in schema.model_computed_fields.items():
         if (grants := access.sight_of(name)) is not None:
             yield computed.alias or name, grants
+
+
+def _keys(schema: type[BaseModel]) -> Iterator[str]:
+    yield from schema.model_computed_fields
+    for name, field in schema.model_fields.items():
+        yield from _sources(name, field)
 
 
 def _wire_key(name: str, field: FieldInfo) -> str:

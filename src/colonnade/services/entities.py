@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, raiseload, selectinload
 from sqlalchemy.orm.interfaces import LoaderOption
 from sqlalchemy.sql.visitors import replacement_traverse
 
-from colonnade.models.facts import read_facts
+from colonnade.models.facts import RelationFacts, read_facts
 from colonnade.policy.access import Permit, access_to
 from colonnade.query.plan import ReadPlan
 from colonnade.query.request import View
@@ -73,14 +73,14 @@ def _loads(schema: type[BaseModel], model: type[DeclarativeBase], permit: Permit
         inner = model_in(schema.model_fields[key].annotation)
         target = relations[key].target
         deeper: list[Any] = [] if inner is None else [*_loads(inner, target, permit)]
-        seen = getattr(model, key).and_(*read_facts(target).visible(), *_reach(target, permit))
+        seen = getattr(model, key).and_(*read_facts(target).visible(), *_reach(relations[key], permit))
         yield selectinload(seen).options(*deeper, raiseload("*"))
 
 
-def _reach(target: type[DeclarativeBase], permit: Permit | None) -> Iterator[sa.ColumnElement[bool]]:
+def _reach(relation: RelationFacts, permit: Permit | None) -> Iterator[sa.ColumnElement[bool]]:
     """Give the condition on which a related row is in reach, its value put in: a loader's statement binds no other."""
     if permit is not None:
-        for condition in access_to(target, "read", permit.access.standing).reach():
+        for condition in access_to(relation.target, "read", permit.access.standing).by(relation).reach():
             yield replacement_traverse(condition, {}, partial(_valued, permit.bound))
 
 
