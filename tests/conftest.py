@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import os
+import warnings
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 os.environ["RATE_LIMIT"] = "off"
 
 pytest_plugins = ["colonnade.testing.plugin", "pytester"]
+
+
+LEFT_OPEN: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,22 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
+
+
+def pytest_warning_recorded(warning_message: warnings.WarningMessage, nodeid: str) -> None:
+    """Remember who left a transport of uvloop open: where that warning is an error, `loop.close()` never returns."""
+    if "unclosed resource" in str(warning_message.message):
+        LEFT_OPEN.append(nodeid)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run for it all the same."""
+    if LEFT_OPEN and not hasattr(session.config, "workerinput") and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name them."""
+    for nodeid in LEFT_OPEN:
+        terminalreporter.write_line(f"left a connection open, which fails the run: {nodeid}", red=True)

@@ -240,6 +240,15 @@ async def test_a_slow_statement_is_logged_with_its_plan(database_url: str, caplo
     assert "Hunter22" not in str(record["plan"]) + record["sql"]
 
 
+@pytest.mark.databases("postgresql", "mariadb")
+async def test_a_plan_that_is_being_made_is_left_at_the_end(database_url: str) -> None:
+    """S57: an application that stops while it asks for a slow statement's plan leaves no connection open."""
+    async with observed(database_url, slow_statement=1e-9) as (app, client):
+        await client.get("/api/v1/lamps?count=none&fields=id")
+    events = app.state.database.pool_events
+    assert events.connect == events.close
+
+
 @pytest.mark.databases("sqlite-memory")
 async def test_a_quick_statement_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     """With SLOW_STATEMENT=0 nothing is measured against it."""

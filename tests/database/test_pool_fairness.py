@@ -102,3 +102,12 @@ async def test_both_ways_share_one_pool_after_dispose(database_url: str) -> None
             await database.ping()
     await database.ping()
     await database.dispose()
+
+
+async def test_what_is_lent_at_the_end_is_closed_when_it_comes_back(database_url: str) -> None:
+    """S57: a connection that outlives `dispose` is closed, not kept in a pool that nobody asks any more."""
+    database = Database(database_url, pool=PoolSettings(size=2))
+    async with database.session(read_only=True) as session:
+        await session.execute(sa.text("SELECT 1"))
+        await database.dispose()
+    assert (database.pool_events.connect, database.pool_events.close) == (1, 1)

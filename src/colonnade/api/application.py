@@ -196,6 +196,7 @@ def _lifespan(parts: _Parts, own: Lifespan | None) -> Lifespan:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(parts.observation.running())
             stack.push_async_callback(parts.database.dispose)
+            await stack.enter_async_context(parts.observation.explaining())
             stack.push_async_callback(parts.limits.close)
             if parts.answers is not None:
                 stack.push_async_callback(parts.answers.close)

@@ -141,6 +141,7 @@ class LendingPool(AsyncAdaptedQueuePool):
     """
 
     _queue_class = FairQueue
+    _is_disposed = False
     events = PoolEvents()
     _sqla_logger_namespace = "sqlalchemy.pool.LendingPool"  # where SQLAlchemy's other pools log, too
 
@@ -155,6 +156,18 @@ class LendingPool(AsyncAdaptedQueuePool):
         assert isinstance(pool, LendingPool)  # the class that it is told to make again
         pool.events = self.events
         return pool
+
+    def dispose(self) -> None:
+        """Close what is idle; what is lent at this moment is closed when it comes back."""
+        self._is_disposed = True
+        super().dispose()
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        # The engine has another pool by now: kept here a connection would stay open until the process ends, and uvloop does
+        # not close a loop with an open one where warnings are errors.
+        if self._is_disposed and not self.waiting:
+            record.invalidate()
+        super()._do_return_conn(record)
 
     def _create_connection(self) -> ConnectionPoolEntry:
         """Make an entry that connects when it is used: one that fails goes back to the pool, and wakes who waits for it."""

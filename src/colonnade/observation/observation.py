@@ -60,13 +60,20 @@ class Observation:
         """Set up the log, keep the other processes informed, and write everything down at the end."""
         configure_logging(self._settings)
         writing = asyncio.create_task(self.workers.keep_writing())
+        try:
+            yield
+        finally:
+            writing.cancel()
+            self.workers.write(ending=True)
+            self.requests.close()
+
+    @asynccontextmanager
+    async def explaining(self) -> AsyncIterator[None]:
+        """Log slow statements with their plans, which the database is asked for: leave this before that is disposed of."""
         slow = SlowStatements(self._database, self._settings.slow_statement or math.inf)
         self._database.watch.listeners.append(slow)
         try:
             yield
         finally:
             self._database.watch.listeners.remove(slow)
-            slow.close()
-            writing.cancel()
-            self.workers.write(ending=True)
-            self.requests.close()
+            await slow.close()

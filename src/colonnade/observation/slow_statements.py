@@ -51,10 +51,11 @@ class SlowStatements:
             return
         self._tell(ran, None)
 
-    def close(self) -> None:
-        """Leave a plan that is being made."""
-        if self._planning is not None:
-            self._planning.cancel()
+    async def close(self) -> None:
+        """Leave a plan that is being made; when this returns, it has given its connection back."""
+        if (planning := self._planning) is not None:
+            planning.cancel()
+            await asyncio.wait([planning])
 
     def _is_due(self, sql: str) -> bool:
         now = time.monotonic()
