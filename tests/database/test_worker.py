@@ -396,7 +396,8 @@ async def test_a_schedule_fires_once_however_many_workers_there_are(database: Da
             (waiting,) = [row for row in found if row.state == JobState.QUEUED]
             assert (waiting.due_at.hour, waiting.due_at.minute, waiting.due_at > utc_now()) == (3, 0, True)
             async with database.unit_of_work() as unit:  # as if it were three o'clock
-                due = sa.update(JOBS).where(JOBS.c.state == JobState.QUEUED).values(due_at=utc_now())
+                past = utc_now() - timedelta(minutes=1)
+                due = sa.update(JOBS).where(JOBS.c.state == JobState.QUEUED).values(due_at=past)
                 await unit.session.execute(due)
                 await unit.commit()
             found = await until(database, lambda found, ended=number: len(found) == ended + 1)  # type: ignore[misc]

@@ -35,6 +35,9 @@ KEPT = timedelta(days=1)
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 6 * 3600.0
 """Seconds between the first two attempts, and the most that there may be between any."""
 
+SKEW = timedelta(minutes=1)
+"""How far the clocks of two workers' machines may be apart."""
+
 Values = dict[str, Any]
 _OVER: Mapping[str, Any] = {"due_at": None, "key": None, "worker": None}
 
@@ -146,8 +149,10 @@ class JobQueue:
 
     async def release(self, run: JobRun) -> None:
         """Give a job back that was not brought to its end, as if this attempt had never begun."""
+        # Due by every clock: a worker whose own is late would take a firing for one that waits, and move it to the next.
+        due_at = utc_now() - SKEW
         await self._settle(
-            run, {"state": JobState.QUEUED, "worker": None, "due_at": utc_now(), "attempts": run.attempt - 1}
+            run, {"state": JobState.QUEUED, "worker": None, "due_at": due_at, "attempts": run.attempt - 1}
         )
 
     async def report(self, run: JobRun, done: float) -> None:
@@ -186,13 +191,18 @@ class JobQueue:
     async def schedule(self) -> None:
         """See to it that each job with a schedule waits for its next time, once."""
         for job in self._jobs.values():
-            if (next_time := job.next_time(utc_now())) is None:
+            now = utc_now()
+            if (next_time := job.next_time(now)) is None:
                 continue
             async with self._database.unit_of_work() as unit:
                 await self._schedule(unit.session, job, next_time)
-                # The schedule itself may have changed since; a firing that is overdue or under way is left alone.
-                waiting = (JOBS.c.key == _schedule_key(job.name), JOBS.c.attempts == 0, JOBS.c.due_at > utc_now())
-                await unit.session.execute(sa.update(JOBS).where(*waiting).values(due_at=next_time))
+                waiting = (JOBS.c.key == _schedule_key(job.name), JOBS.c.attempts == 0, JOBS.c.due_at > now)
+                due_at = await unit.session.scalar(sa.select(JOBS.c.due_at).where(*waiting))
+                # A worker whose clock is ahead may just have fired for `next_time`.
+                if due_at not in {None, next_time, job.next_time(now + SKEW)}:
+                    # The schedule itself has changed. What has become due, or was claimed, meanwhile is left alone.
+                    as_seen = (*waiting, JOBS.c.due_at == due_at)
+                    await unit.session.execute(sa.update(JOBS).where(*as_seen).values(due_at=next_time))
                 await unit.commit()
 
     async def purge(self) -> None:
