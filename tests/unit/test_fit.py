@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from colonnade.core.errors import InvalidBodyError
 from colonnade.models.facts import read_facts
-from colonnade.schemas.fit import fit_values, misfit
+from colonnade.schemas.fit import all_fit, fit_values, misfit
 from tests.library import Book
 
 FACTS = read_facts(Book)
@@ -57,6 +57,7 @@ class Bare(Fits):
 def test_what_a_column_holds_fits(key: str, value: object) -> None:
     """S77: up to the bound itself, zeros behind the point not counted."""
     assert misfit(FACTS.columns[key], value) is None
+    assert all_fit(FACTS, [{"title": "Emma"}, {key: value}, {"isbn": None}])
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,7 @@ def test_what_a_column_can_not_hold_does_not(key: str, value: object, code: str)
     found = misfit(FACTS.columns[key], value)
     assert found is not None
     assert found[0] == code
+    assert not all_fit(FACTS, [{"title": "Emma"}, {key: value}, {"isbn": None}])
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,11 @@ def test_every_fault_is_told_with_its_place() -> None:
         ("/items/3/title", "required"),
         ("/items/3/pages", "out_of_range"),
     ]
+
+
+def test_many_rows_with_a_name_that_is_no_columns_do_not_pass() -> None:
+    """A schema may have fields that only a hook takes out: where there is no hook, one row by itself is to tell."""
+    assert not all_fit(FACTS, [{"title": "Emma"}, {"title": "Persuasion", "chapters": 24}])
 
 
 def test_fitting_values_pass_in_silence() -> None:

@@ -158,6 +158,8 @@ def sent_values(parsed: BaseModel) -> dict[str, Any]:
 def all_values(parsed: BaseModel) -> dict[str, Any]:
     """Give what the client sent and what the schema's own defaults add; the columns' defaults come later."""
     given = parsed.model_fields_set | _defaulted(type(parsed))
+    if given == parsed.__dict__.keys():
+        return dict(parsed.__dict__)
     return {name: value for name, value in parsed.__dict__.items() if name in given}
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from colonnade.core.errors import DeclarationError
+from colonnade.core.errors import AccessError, DeclarationError
 from colonnade.policy.access import Permit
 from colonnade.query.values import read_default
-from colonnade.schemas.fit import fit_values
+from colonnade.schemas.fit import all_fit, fit_values
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.hooks import Change
 
@@ -41,6 +41,18 @@ class Checker:
         fit_values(self._facts, values)
         if change.permit is not None:
             self._check_permit(change, change.permit)
+
+    def all_pass(self, changes: Sequence[Change]) -> bool:
+        """Check many changes at once; False where one of them is to be checked by itself, which says what is wrong."""
+        if not all_fit(self._facts, [change.values for change in changes]):
+            return False
+        try:
+            for change in changes:
+                if change.permit is not None:
+                    self._check_permit(change, change.permit)
+        except AccessError:
+            return False
+        return True
 
     def _check_permit(self, change: Change, permit: Permit) -> None:
         if change.action != "create":

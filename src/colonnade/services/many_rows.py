@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import chain, groupby
 from typing import Any
 
@@ -20,6 +21,7 @@ from colonnade.query.writes import plan_insert
 from colonnade.services.blueprint import PlanCache
 
 Values = Mapping[str, Any]
+Columns = Mapping[str, list[Any]]
 
 
 class ManyRows:
@@ -46,24 +48,28 @@ class ManyRows:
             items: the values of each new row, by attribute.
             bound: what the access binds.
         """
-        rows = self._completed(self._filled(items))
-        if all(row.keys() == rows[0].keys() for row in rows):
-            return self._insert_alike(database, tuple(rows[0]), rows, bound)
+        now = utc_now()
         made: list[Statement] = []
-        for keys, alike in groupby(rows, tuple):
-            made += self._insert_alike(database, keys, list(alike), bound)
+        for alike in self._alike(items, now):
+            made += self._insert_alike(database, self._columns(alike, now), bound)
         return made
 
-    def _filled(self, items: Sequence[Values]) -> list[dict[str, Any]]:
-        """Add what Python makes, as `TableFacts.fill` does for one row; all have one time."""
-        now = utc_now()
-        rows = [dict(item) for item in items]
+    def _alike(self, items: Sequence[Values], now: datetime) -> Iterator[Sequence[Values]]:
+        """Part items into runs that give the same fields: into one, as far as the defaults of the others are known."""
+        if all(item.keys() == items[0].keys() for item in items):
+            yield items
+            return
+        rows = self._completed([self._facts.fill(item, new=True, now=now) for item in items])
+        for _, alike in groupby(rows, lambda row: row.keys()):
+            yield list(alike)
+
+    def _columns(self, items: Sequence[Values], now: datetime) -> Columns:
+        """Turn items that give the same fields into columns, and add what Python makes, as `TableFacts.fill` does."""
+        columns = {key: [item[key] for item in items] for key in items[0]}
         for key, column in self._facts.columns.items():
-            if (make := column.default) is not None:
-                for row in rows:
-                    if key not in row:
-                        row[key] = now if make is utc_now else make()
-        return rows
+            if key not in columns and (make := column.default) is not None:
+                columns[key] = [now] * len(items) if make is utc_now else [make() for _ in items]
+        return columns
 
     def update(self, database: Database, ids: Sequence[object], values: Values, bound: Values) -> list[Statement]:
         """Make the statements that give rows the same values; the last one gives back those that are there.
@@ -86,44 +92,42 @@ class ManyRows:
         bound |= {f"id_{index}": ids[min(index, len(ids) - 1)] for index in range(count)}
         return [plan.bind(bound) for plan in plans]
 
-    def _insert_alike(
-        self, database: Database, keys: tuple[str, ...], rows: Sequence[Values], bound: Values
-    ) -> list[Statement]:
+    def _insert_alike(self, database: Database, columns: Columns, bound: Values) -> list[Statement]:
         dialect: Any = database.dialect
         if dialect.name == "postgresql":
-            return self._insert_arrays(database, keys, rows, bound)
+            return self._insert_arrays(database, columns, bound)
         if dialect.insert_returning:
-            return self._insert_chunks(database, keys, rows, bound)
+            return self._insert_chunks(database, columns, bound)
         plans = self._plan(
-            database, ("insert", keys), lambda: plan_insert(self._facts, self._selection, keys, dialect.name)
+            database,
+            ("insert", tuple(columns)),
+            lambda: plan_insert(self._facts, self._selection, tuple(columns), dialect.name),
         )
-        given = [{**bound, **{f"v_{key}": value for key, value in row.items()}} for row in rows]
+        names = [f"v_{key}" for key in columns]
+        given = [{**bound, **dict(zip(names, row, strict=True))} for row in zip(*columns.values(), strict=True)]
         return [plan.bind(values) for values in given for plan in plans]
 
-    def _insert_arrays(
-        self, database: Database, keys: tuple[str, ...], rows: Sequence[Values], bound: Values
-    ) -> list[Statement]:
+    def _insert_arrays(self, database: Database, columns: Columns, bound: Values) -> list[Statement]:
         (plan,) = self._plan(
-            database, ("arrays", keys), lambda: [plan_insert_arrays(self._facts, self._selection, keys)]
+            database,
+            ("arrays", tuple(columns)),
+            lambda: [plan_insert_arrays(self._facts, self._selection, tuple(columns))],
         )
-        return [plan.bind({**bound, **{f"v_{key}": [row[key] for row in rows] for key in keys}})]
+        return [plan.bind({**bound, **{f"v_{key}": values for key, values in columns.items()}})]
 
-    def _insert_chunks(
-        self, database: Database, keys: tuple[str, ...], rows: Sequence[Values], bound: Values
-    ) -> list[Statement]:
-        one, width = self._plan_rows(database, keys, 1), len(keys)
-        columns = [
-            # The text has the columns in the table's order.
-            _processed(process, [row[name[len("v_") : -len("_0")]] for row in rows])
-            for name, process in zip(one.names[:width], one.processors, strict=False)
-        ]
+    def _insert_chunks(self, database: Database, columns: Columns, bound: Values) -> list[Statement]:
+        keys, width = tuple(columns), len(columns)
+        one = self._plan_rows(database, keys, 1)
+        # The text has the columns in the table's order.
+        ordered = [columns[name.removeprefix("v_").removesuffix("_0")] for name in one.names[:width]]
+        processed = [_processed(*pair) for pair in zip(one.processors, ordered, strict=False)]
         behind = one.bind_from(width, bound)  # what RETURNING binds
-        given = list(zip(*columns, strict=True))
+        given = list(zip(*processed, strict=True))
         made: list[Statement] = []
         start = 0
-        while start < len(rows):
+        while start < len(given):
             # A text of a thousand rows takes longer to make than ten statements of a hundred take to send.
-            size = max(size for size in SIZES[:3] if size <= len(rows) - start)
+            size = max(size for size in SIZES[:3] if size <= len(given) - start)
             arguments = tuple(chain.from_iterable(given[start : start + size]))
             made.append(Statement(self._plan_rows(database, keys, size).sql, arguments + behind))
             start += size
