@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -158,6 +159,30 @@ async def test_a_database_that_is_away_is_said_at_the_start(tmp_path: Path) -> N
             raise AssertionError("it started")
     assert "127.0.0.1:1/books" in str(raised.value)
     assert "hunter2" not in str(raised.value)
+
+
+async def test_in_production_the_collector_leaves_alone_what_stays(thawed: None) -> None:
+    """What the start made is frozen until the end; a second application in the process neither adds to it nor ends it."""
+
+    def production() -> FastAPI:
+        settings = Settings(env="production", database_url="sqlite://", secret_key="k" * 32, jobs=False, _env_file=None)
+        return create_app([_notes()], database=Database("sqlite://", metadata=Base.metadata), settings=settings)
+
+    async with _served(production()):
+        frozen = gc.get_freeze_count()
+        assert frozen > 0
+        async with _served(production()):
+            pass
+        assert 0 < gc.get_freeze_count() <= frozen  # what was frozen may still be let go of
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """Have the collector look at everything, as in a process that is no test's."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
 
 
 @pytest.mark.databases("sqlite-file")

@@ -218,7 +218,10 @@ def _settle_heap(stack: AsyncExitStack) -> None:
     """Keep the collector away from what was made at the start and stays (`gc.freeze`).
 
     A third of a list's time went into looking through a hundred thousand classes, plans and routes again and again.
+    Whoever has done so before this application started, another one or what runs them both, also ends it.
     """
+    if gc.get_freeze_count():
+        return
     gc.collect()
     gc.freeze()
     stack.callback(gc.unfreeze)
