@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -105,7 +106,13 @@ def library_app(
 ) -> FastAPI:
     """Make the application, of the usual resources or of others."""
     settings = Settings(env="test", _env_file=None)
-    return create_app(resources or [book_resource(service), Resource(Publisher)], database=database, settings=settings)
+    return create_app(resources or _usual_resources(service), database=database, settings=settings)
+
+
+@lru_cache(maxsize=8)
+def _usual_resources(service: Service | None) -> Sequence[Resource]:
+    """Declare books and publishers once for each service, and not for each of a thousand tests."""
+    return book_resource(service), Resource(Publisher)
 
 
 @asynccontextmanager

@@ -8,9 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.main import build
 from colonnade import Base, Database, Settings
+from colonnade.security import passwords
 from tests.shop import administrator_of, anybody_of, let_act
 
 
@@ -33,6 +36,16 @@ def _is_asked_twice(item: pytest.Item) -> bool:
     if chosen is not None or callspec is None or item.path.parent != Path(__file__).parent:
         return False
     return bool(callspec.params.get("database_url") == "sqlite-file")
+
+
+_QUICK = PasswordHash((Argon2Hasher(memory_cost=64, time_cost=1, parallelism=1),))
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash the passwords of a test's users in no time, but where a test is about what is stored."""
+    if request.node.get_closest_marker("real_hashes") is None:
+        monkeypatch.setattr(passwords, "_HASHER", _QUICK)
 
 
 @pytest.fixture

@@ -157,6 +157,7 @@ async def test_the_wrapper_leaves_tokens_alone(database_url: str) -> None:
         assert (await shop.get("users/me", headers=bearer(tokens))).json()["username"] == "ada"
 
 
+@pytest.mark.real_hashes
 async def test_the_time_of_an_answer_does_not_tell_who_is_there(database_url: str) -> None:
     """S36: a permutation test finds no difference between accounts that are there and those that are not.
 

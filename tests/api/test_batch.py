@@ -20,10 +20,10 @@ Client = httpx.AsyncClient
 Json = dict[str, Any]
 
 
-@pytest.fixture(params=[None, Looking], ids=["compiled", "orm"])
+@pytest.fixture(params=[None, Looking()], ids=["compiled", "orm"])
 async def client(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     """A client of the library, whose books go one way or the other."""
-    service = request.param and request.param()
+    service = request.param
     async with library(database_url, service) as client:
         yield client
 

@@ -24,10 +24,10 @@ class Looking(Service):
         """See it."""
 
 
-@pytest.fixture(params=[None, Looking], ids=["compiled", "orm"])
+@pytest.fixture(params=[None, Looking()], ids=["compiled", "orm"])
 async def client(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     """A client of the library, whose books go one way or the other."""
-    service = request.param and request.param()
+    service = request.param
     async with library(database_url, service) as client:
         yield client
 
@@ -297,13 +297,13 @@ async def test_a_row_that_others_refer_to_stops_a_bulk_delete(client: Client) ->
     assert (await client.get("publishers")).json()["total"] == 2
 
 
-@pytest.fixture(params=[None, Looking], ids=["compiled", "orm"])
+@pytest.fixture(params=[None, Looking()], ids=["compiled", "orm"])
 async def upserting(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     """A client of books that are upserted by their ISBN."""
     books = Resource(
         Book,
         listing=Listing(filters=FIELDS),
-        service=request.param and request.param(),
+        service=request.param,
         routes=Routes(upsert=("isbn",)),
     )
     async with library(database_url, resources=[books]) as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -86,19 +87,23 @@ LISTING = Listing(
 )
 
 
-@pytest.fixture(params=[Service, Idle], ids=["compiled", "orm"])
+@pytest.fixture(params=[Service(), Idle()], ids=["compiled", "orm"])
 def service(request: pytest.FixtureRequest) -> Service:
     """Choose the way."""
-    return request.param()  # type: ignore[no-any-return]
+    return request.param  # type: ignore[no-any-return]
+
+
+@lru_cache
+def _resources(service: Service) -> Sequence[Resource]:
+    makers = Listing(filters=["things.size", "things.maker.title"], search=["title", "country.name"])
+    return Resource(Heirloom, listing=LISTING, service=service), Resource(Maker, listing=makers, service=service)
 
 
 @pytest.fixture
 async def client(database_url: str, service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """A client of five things, their makers and countries."""
     database = Database(database_url, metadata=Tree.metadata)
-    makers = Listing(filters=["things.size", "things.maker.title"], search=["title", "country.name"])
-    resources = [Resource(Heirloom, listing=LISTING, service=service), Resource(Maker, listing=makers, service=service)]
-    app = create_app(resources, database=database, settings=Settings(env="test", _env_file=None))
+    app = create_app(_resources(service), database=database, settings=Settings(env="test", _env_file=None))
     async with app.router.lifespan_context(app), client_of(app) as client:
         async with database.unit_of_work() as unit:
             for rows in (

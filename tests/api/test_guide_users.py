@@ -83,6 +83,7 @@ async def test_one_of_equal_accounts_wins(shop: Client) -> None:
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
 
 
+@pytest.mark.real_hashes
 async def test_the_password_is_stored_as_argon2id_hash(shop_app: FastAPI, shop: Client) -> None:
     """S36: with 19 MiB, two passes and one lane, and only the right password fits it."""
     await new_user(shop)

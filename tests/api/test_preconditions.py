@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from functools import cache
 from typing import Any
 
 import httpx
@@ -30,20 +31,24 @@ class Slow(Service):
         """Change nothing."""
 
 
-@pytest.fixture(params=[Service, Slow], ids=["compiled", "orm"])
+@pytest.fixture(params=[Service(), Slow()], ids=["compiled", "orm"])
 async def client(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the library, whose books go either way."""
-    async with library(database_url, request.param()) as client:
+    async with library(database_url, request.param) as client:
         yield client
+
+
+@cache
+def _strict_resources() -> Sequence[Resource]:
+    routes = Routes(replace=True, precondition_required=True)
+    return Resource(Book, routes=routes), Resource(Publisher, routes=routes)
 
 
 @pytest.fixture
 async def strict(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of books and publishers that are changed with a precondition only."""
-    routes = Routes(replace=True, precondition_required=True)
-    resources = [Resource(Book, routes=routes), Resource(Publisher, routes=routes)]
     database = Database(database_url, metadata=Shelf.metadata)
-    app = create_app(resources, database=database, settings=Settings(env="test", _env_file=None))
+    app = create_app(_strict_resources(), database=database, settings=Settings(env="test", _env_file=None))
     async with app.router.lifespan_context(app), client_of(app) as client:
         yield client
 

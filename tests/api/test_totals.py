@@ -28,10 +28,10 @@ class Idle(Service):
         """Do nothing."""
 
 
-@pytest.fixture(params=[Service, Idle], ids=["compiled", "orm"])
+@pytest.fixture(params=[Service(), Idle()], ids=["compiled", "orm"])
 def service(request: pytest.FixtureRequest) -> Service:
     """Choose the way."""
-    return request.param()  # type: ignore[no-any-return]
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture

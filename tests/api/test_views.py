@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -84,17 +85,21 @@ BOOKS = Listing(includes={"author": AuthorBrief, "author.profile": ProfileBrief,
 AUTHORS = Listing(includes={"books": BookBrief, "profile": ProfileBrief, "books.author": AuthorBrief})
 
 
-@pytest.fixture(params=[Service, Idle], ids=["compiled", "orm"])
+@pytest.fixture(params=[Service(), Idle()], ids=["compiled", "orm"])
 def service(request: pytest.FixtureRequest) -> Service:
     """Choose the way."""
-    return request.param()  # type: ignore[no-any-return]
+    return request.param  # type: ignore[no-any-return]
+
+
+@lru_cache
+def _resources(service: Service) -> Sequence[Resource]:
+    return Resource(Author, listing=AUTHORS, service=service), Resource(Book, listing=BOOKS, service=service)
 
 
 @asynccontextmanager
 async def _library(database_url: str, service: Service) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]:
     database = Database(database_url, metadata=Base.metadata)
-    resources = [Resource(Author, listing=AUTHORS, service=service), Resource(Book, listing=BOOKS, service=service)]
-    app = create_app(resources, database=database, settings=Settings(env="test", _env_file=None))
+    app = create_app(_resources(service), database=database, settings=Settings(env="test", _env_file=None))
     async with app.router.lifespan_context(app):
         async with database.unit_of_work() as unit:
             ann, bob = Author(name="Ann"), Author(name="Bob")
