@@ -239,6 +239,23 @@ async def test_a_refused_form_keeps_its_version(office: FastAPI, admin: Visitor)
     assert 'name="_version" value="1"' in answer.text
 
 
+@somewhere
+async def test_a_row_shows_its_history(admin: Visitor) -> None:
+    """The page of a row tells who changed what, the newest first, ten changes at a time; a text is no markup there."""
+    await admin.post("/products/create", **LAMP)
+    for quantity in range(11, 21):
+        await admin.post("/products/edit?pk=1", **{**LAMP, "name": "<b>Lamp", "quantity": str(quantity)})
+    page = await admin.get("/products/detail", pk="1")
+    assert "11 changes" in shown(page)
+    assert "&lt;b&gt;Lamp" in page.text
+    assert "<b>Lamp" not in page.text
+    assert re.search(r'href="[^"]*/users/detail\?pk=1">root_', page.text)
+    assert "create" not in page.text.partition('id="history"')[2].partition("card-footer")[0]
+    older = (await admin.get("/products/detail", pk="1", history="2")).text.partition('id="history"')[2]
+    assert ">create<" in older
+    assert 'id="history"' not in (await admin.get("/users/detail", pk="1")).text
+
+
 @everywhere
 async def test_deleted_rows_are_restored_and_removed(office: FastAPI, admin: Visitor) -> None:
     """S74: a deletion is soft; the page of deleted rows brings one back, and removes one for good."""

@@ -123,6 +123,17 @@ def test_a_working_day(tab: Page, office: str) -> None:
     press(tab, SAVE)
     arrive(tab, "/admin/products/list", "Lamp")
 
+    tab.open(f"{office}/admin/products/detail?pk=1")
+    arrive(tab, "/admin/products/detail", "3 changes")
+    told = tab.value("document.querySelector('#history').innerText")
+    assert "Lantern to Lamp" in told
+    assert "10 to 3" in told
+    assert tab.value("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the screen"
+    tab.value("document.querySelector('#history').scrollIntoView({behavior: 'instant'})")
+    keep(tab, "history")
+
+    tab.open(f"{office}/admin/products/list")
+    arrive(tab, "/admin/products/list", "Lamp")
     choose(tab, "delete")
     arrive(tab, "/admin/products/list", "Showing 0")
     tab.open(f"{office}/admin/products-deleted/list")

@@ -21,6 +21,7 @@ from colonnade.admin.views import MAX_EXPORT, DeletedView, ResourceView
 from colonnade.api.resource import Resource
 from colonnade.api.route import runtime_of
 from colonnade.core.errors import DeclarationError
+from colonnade.models.accounts import AccountMixin
 from colonnade.security.keys import derive_key
 
 PATH = "/admin"
@@ -87,7 +88,10 @@ def _views(app: FastAPI, resources: Sequence[Resource | APIRouter], prefix: str)
     listed = [client for client in clients if client.can("GET", "") and client.can("GET", "/{id}")]
     views = {client.resource.blueprint.facts.table.name: client.resource.path for client in listed}
     deleted = [client for client in listed if client.resource.rules.view.deleted]
+    accounts = next(
+        (client for client in listed if issubclass(client.resource.blueprint.facts.model, AccountMixin)), None
+    )
     return [
-        *(ResourceView(client, views) for client in listed),
-        *(DeletedView(client, views) for client in deleted if client.can("POST", "/{id}/restore")),
+        *(ResourceView(client, views, accounts) for client in listed),
+        *(DeletedView(client, views, accounts) for client in deleted if client.can("POST", "/{id}/restore")),
     ]

@@ -14,11 +14,13 @@ from starlette_admin.export import CsvExporter
 from starlette_admin.fields import BaseField
 from starlette_admin.filters.base import FilterGroup
 from starlette_admin.flash import flash
+from starlette_admin.types import RequestAction
 
 from colonnade.admin.client import ResourceClient
 from colonnade.admin.fields import Reference, fields_of
 from colonnade.admin.filters import tree_of
 from colonnade.admin.forms import WHOLE, body_of, changes, refused
+from colonnade.admin.history import HistoryClient
 from colonnade.admin.row import Row
 from colonnade.core.errors import InvalidParameterError, NotFoundError, ProblemError, StaleVersionError
 from colonnade.core.json import dump_json
@@ -35,18 +37,22 @@ class ResourceView(BaseModelView):
     Args:
         client: asks the resource.
         views: name of a table -> key of the view that shows its rows.
+        accounts: asks the resource of the accounts, if it is one of the page's.
     """
 
     icon = "fa-solid fa-table"
     create_template = "resource_create.html"
     edit_template = "resource_edit.html"
+    detail_template = "resource_detail.html"
     # What people have sent may begin as a formula does, and a spreadsheet would run it.
     exporters = (CsvExporter(escape_formulas=True), "json")
     deleted = False
 
-    def __init__(self, client: ResourceClient, views: Mapping[str, str]) -> None:
+    def __init__(
+        self, client: ResourceClient, views: Mapping[str, str], accounts: ResourceClient | None = None
+    ) -> None:
         resource = client.resource
-        self.client = client
+        self.client, self._history = client, HistoryClient(client, accounts)
         self.facts = resource.blueprint.facts
         self.key = resource.path
         spoken = resource.blueprint.plural.replace("_", " ").capitalize()
@@ -90,11 +96,15 @@ class ResourceView(BaseModelView):
         if included := self._includes():
             query["include"] = ",".join(included)
         try:
-            return self._row(await self.client.ask(request, "GET", "/{id}", id=pk, query=query))
+            row = self._row(await self.client.ask(request, "GET", "/{id}", id=pk, query=query))
         except (NotFoundError, InvalidParameterError):
             return None  # what is no id is none of a row
         except ProblemError as error:
             raise refused(error, frozenset()) from error
+        if request.state.action == RequestAction.DETAIL:
+            labels = {field.name: str(field.label) for field in self.fields}
+            request.state.history = await self._history.of(request, pk, labels)
+        return row
 
     async def find_by_pks(self, request: Request, pks: list[Any]) -> Sequence[Any]:
         """Read some rows; those that are not there are left out."""
@@ -219,9 +229,11 @@ class DeletedView(ResourceView):
     deleted = True
     icon = "fa-solid fa-trash-can"
 
-    def __init__(self, client: ResourceClient, views: Mapping[str, str]) -> None:
+    def __init__(
+        self, client: ResourceClient, views: Mapping[str, str], accounts: ResourceClient | None = None
+    ) -> None:
         self.row_actions, self.actions = ["view", "restore", "purge"], ["restore"]
-        super().__init__(client, views)
+        super().__init__(client, views, accounts)
         for field in self.fields:
             field.exclude_from_list = field.exclude_from_list and field.name != "deleted_at"
         self.key = f"{client.resource.path}-deleted"
