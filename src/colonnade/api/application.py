@@ -71,8 +71,7 @@ def create_app(
         test the tables of a database that has none are created when it starts; elsewhere that is what migrations are for.
     """
     settings = settings or settings_or_exit(Settings)
-    if settings.env == "production" and fastapi.get("debug"):
-        raise DeclarationError("debug=True shows every traceback to whoever asks; production must not")
+    _check(settings, accounts, debug=bool(fastapi.get("debug")))
     database = database or Database.from_settings(settings, Base.metadata)
     limits = open_limits(settings, database)
     answers = open_answers(settings)
@@ -143,6 +142,14 @@ def install(
     refine_openapi(app)
     # Innermost, so that every middleware of the application's own has seen the request.
     app.user_middleware.append(Middleware(Shortcut))
+
+
+def _check(settings: Settings, accounts: Accounts | None, *, debug: bool) -> None:
+    """Refuse what must not serve."""
+    if settings.env == "production" and debug:
+        raise DeclarationError("debug=True shows every traceback to whoever asks; production must not")
+    if accounts is not None:
+        accounts.check_links(settings)
 
 
 def _middleware(settings: Settings, limits: Limits, observation: Observation) -> list[Middleware]:

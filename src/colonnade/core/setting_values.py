@@ -68,6 +68,16 @@ def check_public_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def is_local(url: str) -> bool:
+    """Tell whether an address leads whoever opens it to his own machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")  # RFC 6761 §6.3
+    return address.is_loopback or address.is_unspecified
+
+
 def check_prefix(prefix: str) -> str:
     """Check the path that every resource stands under: empty, or segments each begun by a slash.
 

@@ -15,7 +15,8 @@ from colonnade.api.accounts.link_pages import add_link_pages
 from colonnade.api.accounts.routes import account_router
 from colonnade.api.route import Runtime
 from colonnade.core.errors import DeclarationError
-from colonnade.core.settings import Settings
+from colonnade.core.setting_values import is_local
+from colonnade.core.settings import Settings, SettingsError
 from colonnade.database.database import Database
 from colonnade.limits.rate import read_rate
 from colonnade.mail.mail import Mail
@@ -60,7 +61,7 @@ class Accounts:
             raise DeclarationError(
                 "mail and providers want the field of the address, and the public_url of the application"
             )
-        self.mail, self.public_url = mail, public_url
+        self.mail, self.public_url, self.providers = mail, public_url, tuple(providers)
         self.router = account_router(mails=mail is not None)
         if providers:
             from colonnade.api.accounts.oidc_routes import add_providers  # noqa: PLC0415  # an optional extra
@@ -83,7 +84,7 @@ class Accounts:
             secret,
             limit and LoginLimit(limit.requests, timedelta(seconds=limit.seconds)),
             self.mail,
-            self.public_url,
+            self.public_url if self.mail is not None or self.providers else "",
             common_passwords,
         )
         runtime.accounts = account_services(self.blueprint, settings)
@@ -98,6 +99,19 @@ class Accounts:
         """
         if self.mail is not None:
             add_link_pages(app, api_prefix)
+
+    def check_links(self, settings: Settings) -> None:
+        """Refuse in production to send people to their own machine; `create_app` does so.
+
+        Raises:
+            SettingsError: `PUBLIC_URL` is a local address, and mailed links or identity providers lead there.
+        """
+        sends = bool(self.providers) or (self.mail is not None and settings.smtp_url is not None)
+        if settings.env == "production" and sends and is_local(self.public_url):
+            raise SettingsError(
+                f"PUBLIC_URL: {self.public_url} is where mailed links and identity providers would lead people; name the "
+                "address at which they find the application"
+            )
 
     async def prepare(self, database: Database, settings: Settings) -> None:
         """Make the administrator whom `ADMIN_EMAIL` and `ADMIN_PASSWORD` name; `create_app` does so when it starts.

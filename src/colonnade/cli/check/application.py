@@ -14,6 +14,7 @@ from colonnade.api.limited import Limited
 from colonnade.api.operations import ListRows, Operation
 from colonnade.api.route import ResourceRoute, runtime_of
 from colonnade.core.finding import Finding
+from colonnade.core.setting_values import is_local
 from colonnade.models import jobs
 from colonnade.models.facts import ColumnFacts, TableFacts
 from colonnade.models.indexes import is_indexed, is_worth_an_index, pointless_indexes, unindexed_foreign_keys
@@ -45,6 +46,22 @@ def check_access(app: Any) -> Iterator[Finding]:
             f"no policy says who may {', '.join(sorted(methods))} there, so everybody may",
             "Resource(..., policy=Policy(allow(...), ...))",
         )
+
+
+def check_links(app: Any) -> Iterator[Finding]:
+    """Look where mailed links and identity providers lead people.
+
+    Args:
+        app: has accounts, perhaps.
+    """
+    accounts = runtime_of(app).accounts
+    url = "" if accounts is None else accounts.public_url
+    remedy = "set it to the address at which people find the application, https://..."
+    if url and is_local(url):
+        yield Finding("PUBLIC_URL", f"mailed links and identity providers would lead people to {url}", remedy)
+    elif url.startswith("http:"):
+        what = f"{url} is not served over TLS, so whoever is on the way of a mailed link can use it"
+        yield Finding("PUBLIC_URL", what, remedy, is_hint=True)
 
 
 def check_jobs(app: Any) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from colonnade.cli.application import find
-from colonnade.cli.check.application import check_access, check_indexes, check_jobs
+from colonnade.cli.check.application import check_access, check_indexes, check_jobs, check_links
 from colonnade.cli.check.tables import check_tables
 from colonnade.cli.showing import show_table
 from colonnade.core.deployment import check_deployment, refusals
@@ -45,6 +45,7 @@ def _findings(reference: str, folder: Path, *, deploy: bool) -> Iterator[Finding
     app = find(reference)
     if deploy:
         yield from check_access(app)
+        yield from check_links(app)
     if deploy and getattr(app, "debug", False):
         yield Finding("debug", "shows every traceback to whoever asks", "leave debug out of create_app(...)")
     yield from check_jobs(app)

@@ -36,6 +36,7 @@ class AccountServices:
         letters: sends links; None where there is no mail.
         identities: signs in who comes from an outside provider.
         login_seal: of what a browser keeps meanwhile.
+        public_url: where mailed links and identity providers lead people; empty where nothing does.
     """
 
     authentication: Authentication
@@ -46,6 +47,7 @@ class AccountServices:
     letters: Letters | None
     identities: Identities
     login_seal: Seal
+    public_url: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,7 +58,7 @@ class AccountSettings:
         secret: its `SECRET_KEY`; what signs tokens is derived from it.
         login_limit: of failed logins of one account; None for none.
         mail: sends links; None where there is none.
-        public_url: what links begin with.
+        public_url: what links begin with; empty where there are none.
         common_passwords: a file of those that nobody may choose.
     """
 
@@ -96,4 +98,5 @@ def account_services(accounts: AccountBlueprint, settings: AccountSettings) -> A
         letters,
         Identities(accounts, sessions),
         Seal(derive_key(secret, b"outside login")),
+        settings.public_url,
     )
