@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -58,7 +59,35 @@ IDENTITIES = account_tables(Guest).identities
 
 PROVIDER = """
 import sys
-from oidc_provider_mock import run_server_in_thread
+
+from authlib.oauth2.rfc7636 import CodeChallenge
+from oidc_provider_mock import _app, run_server_in_thread
+
+CHALLENGES = {}  # by code: the mock itself keeps none, and would give a token without any verifier
+
+
+class Grant(_app.AuthorizationCodeGrant):
+    def save_authorization_code(self, code, request):
+        assert request.payload.data["code_challenge_method"] == "S256"
+        CHALLENGES[code] = request.payload.data["code_challenge"]
+        super().save_authorization_code(code, request)
+
+
+class Proof(CodeChallenge):
+    def get_authorization_code_challenge(self, code):
+        return CHALLENGES[code.code]
+
+    def get_authorization_code_challenge_method(self, code):
+        return "S256"
+
+
+class Code(_app.OpenIDCode):
+    def __call__(self, grant):
+        super().__call__(grant)
+        Proof(required=True)(grant)
+
+
+_app.AuthorizationCodeGrant, _app.OpenIDCode = Grant, Code
 
 with run_server_in_thread(require_nonce=True) as server:
     print(server.server_port, flush=True)
@@ -68,7 +97,7 @@ with run_server_in_thread(require_nonce=True) as server:
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
-    """A provider that lets everybody in, in a process of its own: what it warns of is not for us."""
+    """A provider that lets everybody in who proves his code (PKCE), in a process of its own: its warnings are not for us."""
     command = [sys.executable, "-W", "ignore", "-c", PROVIDER]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -125,18 +154,27 @@ class Club(NamedTuple):
             await unit.commit()
 
 
+@asynccontextmanager
+async def opened(database_url: str, providers: Sequence[OpenIDProvider]) -> AsyncIterator[FastAPI]:
+    """Start the application, whose guests may come from these providers."""
+    accounts = Accounts(Guest, login=("email", "nick"), public_url=URL, providers=providers)
+    database = Database(database_url, metadata=Lodge.metadata)
+    settings = Settings(env="test", _env_file=None)  # type: ignore[call-arg]
+    app = create_app([Resource(Guest, routes=Routes(me=True))], accounts=accounts, database=database, settings=settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+def browser_of(app: FastAPI) -> Client:
+    """Make a browser that is on the application."""
+    return Client(transport=httpx.ASGITransport(app), base_url=f"{URL}/api/")
+
+
 @pytest.fixture
 async def club(database_url: str, issuer: str) -> AsyncIterator[Club]:
     """The application on an empty database."""
     provider = OpenIDProvider("mock", issuer, "club", SecretStr("a secret & more"))
-    accounts = Accounts(Guest, login=("email", "nick"), public_url=URL, providers=[provider])
-    database = Database(database_url, metadata=Lodge.metadata)
-    settings = Settings(env="test", _env_file=None)  # type: ignore[call-arg]
-    app = create_app([Resource(Guest, routes=Routes(me=True))], accounts=accounts, database=database, settings=settings)
-    async with (
-        app.router.lifespan_context(app),
-        Client(transport=httpx.ASGITransport(app), base_url=f"{URL}/api/") as browser,
-    ):
+    async with opened(database_url, [provider]) as app, browser_of(app) as browser:
         yield Club(app, browser, issuer)
 
 
@@ -278,14 +316,47 @@ async def test_a_code_of_another_login_is_refused(club: Club) -> None:
 
 
 @pytest.mark.databases("sqlite-memory")
+async def test_a_code_is_good_with_its_verifier_only(club: Club) -> None:
+    """S78: who has caught a code on its way, and even the client's secret, has nothing (RFC 7636 §1)."""
+    await club.knows("u9", email="ivy@example.com", email_verified=True)
+    seal, jar = club.app.state.colonnade.accounts.login_seal, club.browser.cookies
+    back = await club.confirm(await club.begin(), "u9")
+    kept = jar["login_mock"]
+    login = open_login(seal, "mock", kept)
+    assert login is not None
+    jar.set("login_mock", login._replace(verifier="v" * 48).seal(seal, "mock"), "club.test", "/api/auth/oidc/mock")
+    assert problem(await club.browser.get(back), 401)["code"] == "CLN300"
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_an_answer_counts_at_the_provider_that_was_asked_only(database_url: str, issuer: str) -> None:
+    """S78: a provider that turns bad gets no code that another one gave (mix-up, RFC 9700 §4.4)."""
+    names = ("mock", "other")
+    providers = [OpenIDProvider(name, issuer, "club", SecretStr("x")) for name in names]
+    async with opened(database_url, providers) as app, browser_of(app) as browser:
+        club = Club(app, browser, issuer)
+        back = await club.confirm(await club.begin(), "u10")
+        await browser.get("auth/oidc/other/login")
+        answers = [await browser.get(back.replace("/mock/", "/other/"))]
+        browser.cookies.set("login_other", browser.cookies["login_mock"], "club.test", "/api/auth/oidc/other")
+        assert browser.cookies["login_other"] == browser.cookies["login_mock"]
+        answers.append(await browser.get(back.replace("/mock/", "/other/")))
+        assert [problem(answer, 401)["code"] for answer in answers] == ["CLN300"] * 2
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_a_provider_that_says_another_issuer_is_none(database_url: str, issuer: str) -> None:
+    """S78: what its metadata say has to be what was declared, character for character (OpenID Connect Discovery §4.3)."""
+    providers = [OpenIDProvider("mock", f"{issuer}/", "club", SecretStr("x"))]
+    async with opened(database_url, providers) as app, browser_of(app) as browser:
+        assert problem(await browser.get("auth/oidc/mock/login"), 503)["code"] == "CLN520"
+
+
+@pytest.mark.databases("sqlite-memory")
 async def test_a_provider_that_is_away_is_told(database_url: str) -> None:
     """S17: 503 with Retry-After."""
     provider = OpenIDProvider("away", "http://localhost:1", "club", SecretStr("x"))
-    accounts = Accounts(Guest, public_url=URL, providers=[provider])
-    settings = Settings(env="test", _env_file=None)  # type: ignore[call-arg]
-    app = create_app([], accounts=accounts, database=Database(database_url, metadata=Lodge.metadata), settings=settings)
-    transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app), Client(transport=transport, base_url=f"{URL}/api/") as browser:
+    async with opened(database_url, [provider]) as app, browser_of(app) as browser:
         answer = await browser.get("auth/oidc/away/login")
         assert problem(answer, 503)["code"] == "CLN520"
         assert "retry-after" in answer.headers
