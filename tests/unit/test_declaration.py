@@ -10,7 +10,18 @@ from pydantic import BaseModel
 from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from colonnade import Change, DeclarationError, IntegerId, Listing, Resource, Routes, Schemas, Service, create_app
+from colonnade import (
+    Change,
+    DeclarationError,
+    IntegerId,
+    JobRequest,
+    Listing,
+    Resource,
+    Routes,
+    Schemas,
+    Service,
+    create_app,
+)
 
 
 class Base(DeclarativeBase):
@@ -44,6 +55,17 @@ class Misspelt(Service):
         """Do nothing."""
 
 
+class Hasty(Service):
+    """Rules of which one is not awaited and the other one is."""
+
+    def after_commit(self, change: Change) -> None:  # type: ignore[override]
+        """Do nothing."""
+
+    async def jobs(self, change: Change) -> list[JobRequest]:  # type: ignore[override]
+        """Ask for nothing."""
+        return []
+
+
 class Knowing(Service):
     """Turns a colour into a title."""
 
@@ -57,6 +79,8 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "create": (lambda: Resource(Book, schemas=Schemas(create=Written)), "Written.colour"),
     "lacking": (lambda: Resource(Book, schemas=Schemas(create=Written)), "lacks 'title'"),
     "hook": (lambda: Resource(Book, service=Misspelt()), "meant before_create?"),
+    "plain hook": (lambda: Resource(Book, service=Hasty()), "write async def after_commit"),
+    "awaited jobs": (lambda: Resource(Book, service=Hasty()), "write def jobs"),
     "class": (lambda: Resource(Book, service=Knowing), "Knowing()"),  # type: ignore[arg-type]
     "page size": (lambda: Resource(Book, listing=Listing(page_size=0)), "page_size"),
     "includes": (lambda: Resource(Book, listing=Listing(includes=["title"])), "includes"),  # type: ignore[arg-type]

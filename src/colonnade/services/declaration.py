@@ -15,6 +15,7 @@ from colonnade.services.blueprint import Blueprint
 from colonnade.services.hooks import Service
 
 _HOOKS = frozenset(name for name in vars(Service) if not name.startswith("_"))
+_AWAITED = sorted(name for name in _HOOKS if inspect.iscoroutinefunction(vars(Service)[name]))
 
 
 def check_blueprint(blueprint: Blueprint, policy: Policy | None = None) -> None:
@@ -43,6 +44,20 @@ def _service_faults(service: object) -> Iterator[str]:
             yield f"{type(service).__name__}.{name} is no hook and never runs" + (
                 f"; meant {meant[0]}?" if meant else ""
             )
+    yield from _wrongly_defined(type(service))
+
+
+def _wrongly_defined(service: type[Service]) -> Iterator[str]:
+    """Find hooks that can't be called as they are: the first change that met one would be answered by a 500."""
+    for name in _AWAITED:
+        hook = inspect.unwrap(getattr(service, name))
+        if inspect.isfunction(hook) and not inspect.iscoroutinefunction(hook):
+            yield (
+                f"{service.__name__}.{name} is awaited; write async def {name}, and give slow work that can't wait to a "
+                "thread: await anyio.to_thread.run_sync(...)"
+            )
+    if inspect.iscoroutinefunction(service.jobs):
+        yield f"{service.__name__}.jobs is not awaited; write def jobs"
 
 
 def _response_faults(blueprint: Blueprint) -> Iterator[str]:
