@@ -81,9 +81,11 @@ class World:
         row.update(deleted=self.now, version=row["version"] + 1)
 
     def restore(self, path: str, id: int) -> Row:
-        """Bring a row back, and what went with it."""
+        """Bring a row back, and what went with it; a coin only into a purse that is there."""
         row = self.find(path, id, "only")
         back = [row]
+        if row.get("purse_id") is not None and self.tables["purses"][row["purse_id"]]["deleted"] is not None:
+            raise Refused(409)
         if path == "purses":
             back += [
                 coin
