@@ -128,3 +128,9 @@ def test_libraries_that_tell_values_are_kept_quiet(library: str) -> None:
     """S66: at LOG_LEVEL=debug no driver writes statements with their values, and no client addresses with their queries."""
     config = logging_config(Settings(env="test", log_level="debug", _env_file=None))  # type: ignore[call-arg]
     assert (config["root"]["level"], config["loggers"][library]["level"]) == ("DEBUG", "WARNING")
+
+
+def test_uvicorn_has_no_access_log_of_its_own() -> None:
+    """The request line stands in its place; uvicorn keeps one where it sees a handler, the root's included."""
+    access = logging_config(Settings(log_format="json"))["loggers"]["uvicorn.access"]
+    assert (access["handlers"], access["propagate"]) == ([], False)

@@ -11,7 +11,9 @@ import asyncio
 from http import HTTPStatus
 from typing import ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from colonnade.cli.connection import Connection
 
 MAX_HEAD = 16 << 10
 """Bytes of a request's line and headers."""
@@ -20,8 +22,8 @@ LINGER_SECONDS = 2.0
 """How long a refused client's bytes are still read: a connection closed on unread ones is reset, and the refusal lost."""
 
 
-class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with bounds.
+class GuardedProtocol(Connection):
+    """A connection with bounds.
 
     Attributes:
         head_seconds: from a connection's beginning, or a request's first byte, to the end of its head.

@@ -62,12 +62,13 @@ def logging_config(settings: Settings) -> dict[str, Any]:
         "formatters": {"lines": {"()": "colonnade.observation.logs.formatter", "log_format": settings.log_format}},
         "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stdout"}},
         "root": {"level": level, "handlers": ["stdout"]},
-        # The request line says what uvicorn's access log would, and at which cost.
+        # The request line says what uvicorn's access log would. That must see no handler, not even the root's: where it sees
+        # one, it quotes the path of every request before it asks whether anybody wants the line.
         "loggers": {
             **quiet,
             "uvicorn": through,
             "uvicorn.error": through,
-            "uvicorn.access": {**through, "level": "WARNING"},
+            "uvicorn.access": {"level": "WARNING", "handlers": [], "propagate": False},
         },
     }
 
