@@ -23,6 +23,7 @@ from colonnade import (
     IntegerId,
     JsonDocument,
     Listing,
+    PoolSettings,
     Resource,
     Routes,
     Service,
@@ -133,9 +134,9 @@ def client_of(app: FastAPI, prefix: str = "/api/v1/") -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"{HOST}{prefix}")
 
 
-async def installed(app: FastAPI, database_url: str) -> Database:
+async def installed(app: FastAPI, database_url: str, pool: PoolSettings | None = None) -> Database:
     """Give an application of the user's own a database with the tables."""
-    database = Database(database_url, metadata=Shelf.metadata)
+    database = Database(database_url, metadata=Shelf.metadata, pool=pool)
     install(app, database)
     await database.start(create_tables=True)
     return database

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from fastapi import Depends, FastAPI
 from sqlalchemy.orm import Session
 
-from colonnade import Service, get_sync_db
+from colonnade import PoolSettings, Service, get_sync_db
 from colonnade.testing.faults import CUT, HEALTHY, RESET, Ending, Fault, FaultProxy
 from tests.library import client_of, installed, new_book
 from tests.reliability.faulty import Looking, behind_proxy, refused, titles
@@ -79,6 +79,18 @@ async def test_a_commit_that_never_arrives_is_told_the_same(database_url: str, s
         proxy.fault = Fault(ending="reset", at=_commits(database_url, service), times=1)
         assert refused(await client.post("books", json={"title": "Persuasion"})) == "CLN514"
         assert await titles(client) == ["Emma"]
+
+
+@BOTH_WAYS
+async def test_what_nobody_answers_is_given_up(database_url: str, service: Service | None) -> None:
+    """S59: where the network swallows a statement, or its answer, this side ends the connection when the time is over."""
+    async with behind_proxy(database_url, service, PoolSettings(statement_timeout=1)) as (proxy, client):
+        book = await new_book(client)
+        proxy.fault = Fault(ending="silence", at=b"UPDATE", times=1)
+        # On PostgreSQL a lone statement is a transaction by itself.
+        assert refused(await client.patch(f"books/{book['id']}", json={"pages": 7})) in {"CLN510", "CLN514"}
+        assert proxy.struck == 1
+        assert (await client.patch(f"books/{book['id']}", json={"pages": 8})).json()["pages"] == 8
 
 
 @BOTH_WAYS

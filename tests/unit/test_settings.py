@@ -206,8 +206,10 @@ def test_each_pool_figure_can_be_set_by_itself(monkeypatch: pytest.MonkeyPatch) 
         POOL_TIMEOUT="0.5",
         POOL_RECYCLE="-1",
         POOL_PRE_PING="off",
+        STATEMENT_TIMEOUT="30",
+        LOCK_TIMEOUT="0.2",
     )
-    assert settings.pool == PoolSettings(7, 1, 0.5, -1, False)
+    assert settings.pool == PoolSettings(7, 1, 0.5, -1, False, statement_timeout=30, lock_timeout=0.2)
 
 
 @pytest.mark.parametrize(

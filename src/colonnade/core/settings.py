@@ -66,7 +66,7 @@ class SettingsError(DeclarationError):
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """How many database connections a process keeps, and for how long.
+    """How many database connections a process keeps, for how long, and how long each waits.
 
     Args:
         size: connections that stay open.
@@ -75,6 +75,8 @@ class PoolSettings:
         recycle: seconds after which a connection is replaced at its next checkout; -1 for never.
         pre_ping: test a connection that has been idle before it is handed out.
         echo: log what happens to connections.
+        statement_timeout: seconds after which the database stops a statement; a quarter more, and this side gives it up.
+        lock_timeout: seconds that a statement waits for somebody's lock, whole ones on MariaDB; SQLite has but one writer.
     """
 
     size: int = 20
@@ -83,6 +85,8 @@ class PoolSettings:
     recycle: int = 1800
     pre_ping: bool = True
     echo: bool = False
+    statement_timeout: float = 5.0
+    lock_timeout: float = 2.0
 
 
 class PoolProfile(NamedTuple):
@@ -159,6 +163,8 @@ class Settings(BaseSettings):
     pool_recycle: int = Field(default_factory=_from_profile("recycle"), ge=-1)
     pool_pre_ping: bool = True
     pool_echo: bool = False
+    statement_timeout: float = Field(default=5.0, gt=0, le=3600)
+    lock_timeout: float = Field(default=2.0, gt=0, le=3600)
 
     rate_limit: Rate = "100/minute"
     login_limit: Rate = DEFAULT_LOGIN_LIMIT
@@ -236,6 +242,8 @@ class Settings(BaseSettings):
             recycle=self.pool_recycle,
             pre_ping=self.pool_pre_ping,
             echo=self.pool_echo,
+            statement_timeout=self.statement_timeout,
+            lock_timeout=self.lock_timeout,
         )
 
     def shown(self) -> dict[str, str]:

@@ -30,7 +30,7 @@ from colonnade.database.diagnosis import Cause, Diagnosis, explain, outcome_unkn
 from colonnade.database.driver import Driver, Outcome, Statement, UnsureError
 from colonnade.database.hiding import HidingSession
 from colonnade.database.lending import PoolEvents
-from colonnade.database.pool import pool_options, watch_pool
+from colonnade.database.pool import deadline_of, pool_options, watch_pool
 from colonnade.database.unit_of_work import Effect, Translation, UnitOfWork
 from colonnade.database.urls import driver_urls
 from colonnade.database.versions import TableVersions, watch_versions
@@ -120,7 +120,7 @@ class Database:
         # The drivers of the larger databases are extras, imported only where they are used.
         match self.engine.dialect.name:
             case "sqlite":
-                self._sqlite = sqlite.SQLiteDriver(self.url)
+                self._sqlite = sqlite.SQLiteDriver(self.url, time_limit=self._pool.statement_timeout)
                 sqlite.configure(self.engine)
                 self.driver, self._diagnose = self._sqlite, sqlite.diagnose
             case "postgresql":
@@ -130,7 +130,7 @@ class Database:
             case _:
                 from colonnade.database import mysql  # noqa: PLC0415
 
-                mysql.configure(self.dialect)
+                mysql.configure(self.engine, deadline_of(self._pool))
                 self.driver, self._diagnose = mysql.MySQLDriver(self.engine), mysql.diagnose
 
     def _engine_options(self, url: sa.URL) -> dict[str, Any]:
@@ -327,7 +327,7 @@ class Database:
         await self.driver.dispose()
         await self.engine.dispose()
         if self._sqlite is not None:
-            self._sqlite = self.driver = sqlite.SQLiteDriver(self.url)
+            self._sqlite = self.driver = sqlite.SQLiteDriver(self.url, time_limit=self._pool.statement_timeout)
         if "sync_engine" in self.__dict__:
             self.sync_engine.dispose()
 

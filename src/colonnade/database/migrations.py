@@ -29,10 +29,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 
 from colonnade.core.errors import DeclarationError
+from colonnade.core.settings import PoolSettings
 from colonnade.database.database import Database
 from colonnade.database.full_text_migrations import is_compared, mend
 from colonnade.database.sqlite.numbering import numbering_kept
 from colonnade.models.types import JsonDocument
+
+MIGRATION_SECONDS = 86_400.0
+"""How long one statement of a migration may run, on either side."""
 
 _ALREADY_THERE = (
     "the database has tables that no migration made ({tables}), as an application in development makes them; begin with an "
@@ -197,7 +201,8 @@ def run_migrations(metadata: MetaData) -> None:
 
 
 async def _run(url: str, metadata: MetaData) -> None:
-    database = Database(url)
+    # Building an index takes as long as it takes. The time for locks stays: who waits for one queues every request.
+    database = Database(url, pool=PoolSettings(statement_timeout=MIGRATION_SECONDS))
     try:
         async with database.engine.connect() as connection:
             await connection.run_sync(_migrate, metadata)
@@ -254,8 +259,6 @@ def _lift_limits(connection: Connection) -> None:
         cursor.execute("PRAGMA foreign_keys=OFF")
         cursor.close()
     elif connection.dialect.name == "postgresql":
-        # Building an index takes as long as it takes. lock_timeout stays: waiting for a lock queues every request.
-        connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
         connection.commit()
 

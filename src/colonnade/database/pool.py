@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -12,25 +13,12 @@ from sqlalchemy.exc import DisconnectionError
 from colonnade.core.settings import PoolSettings
 from colonnade.database.lending import LendingPool, PoolEvents
 
-_POSTGRESQL = {
-    "timezone": "UTC",
-    "datestyle": "ISO",  # times are selected as text
-    "statement_timeout": "5000",
-    "lock_timeout": "2000",
-    "idle_in_transaction_session_timeout": "10000",
-    # A keyed read is done before the JIT compiler has warmed up.
-    "jit": "off",
-}
-"""Settings of every session, in milliseconds where they are times: no request waits for ever."""
-
-# What stands in the comment is read by MariaDB alone; MySQL has no such variable.
-_MARIADB = "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 2 /*M!100100 , max_statement_time = 5 */"
-
 CONNECT_SECONDS = 2.0
 """A database that takes longer to accept a connection is away, as far as a request is concerned."""
 
-STATEMENT_SECONDS = 5.25
-"""A little more than a statement may run: where even the server's refusal does not come, the network has swallowed it."""
+GRACE_SECONDS = 0.25
+"""So much longer than a statement may run this side waits: where even the server's refusal does not come, the network has
+swallowed it."""
 
 IDLE_SECONDS = 5.0
 """A connection that was used so lately is believed to live; a ping at every checkout costs a round trip each."""
@@ -51,15 +39,44 @@ def pool_options(url: sa.URL, pool: PoolSettings) -> dict[str, Any]:
     }
     if url.drivername in {"postgresql+asyncpg", "mysql+asyncmy"}:
         options["poolclass"] = LendingPool
+    limits = _postgresql_limits(pool) if backend == "postgresql" else {}
     if url.drivername == "postgresql+asyncpg":
-        limits = {"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS}
-        options["connect_args"] = {"server_settings": _POSTGRESQL, **limits}
+        times: dict[str, Any] = {"timeout": CONNECT_SECONDS, "command_timeout": deadline_of(pool)}
+        options["connect_args"] = {"server_settings": limits, **times}
     elif backend == "postgresql":
-        session = " ".join(f"-c {name}={value}" for name, value in _POSTGRESQL.items())
+        session = " ".join(f"-c {name}={value}" for name, value in limits.items())
         options["connect_args"] = {"options": session, "connect_timeout": 5}
     else:
-        options["connect_args"] = {"charset": "utf8mb4", "init_command": _MARIADB, "connect_timeout": 5}
+        options["connect_args"] = {"charset": "utf8mb4", "init_command": _mariadb_limits(pool), "connect_timeout": 5}
+        if url.drivername == "mysql+pymysql":
+            options["connect_args"]["read_timeout"] = math.ceil(deadline_of(pool))
     return options
+
+
+def deadline_of(pool: PoolSettings) -> float:
+    """Give the seconds after which this side gives a statement up."""
+    return pool.statement_timeout + GRACE_SECONDS
+
+
+def _postgresql_limits(pool: PoolSettings) -> dict[str, str]:
+    """Give the settings of every session, in milliseconds where they are times: no request waits for ever."""
+    return {
+        "timezone": "UTC",
+        "datestyle": "ISO",  # times are selected as text
+        "statement_timeout": str(round(pool.statement_timeout * 1000)),
+        "lock_timeout": str(round(pool.lock_timeout * 1000)),
+        "idle_in_transaction_session_timeout": "10000",
+        # A keyed read is done before the JIT compiler has warmed up.
+        "jit": "off",
+    }
+
+
+def _mariadb_limits(pool: PoolSettings) -> str:
+    """Give the statement that begins every session."""
+    zone = "SET SESSION time_zone = '+00:00'"
+    lock = f"innodb_lock_wait_timeout = {math.ceil(pool.lock_timeout)}"  # it knows whole seconds only
+    # What stands in the comment is read by MariaDB alone; MySQL has no such variable.
+    return f"{zone}, {lock} /*M!100100 , max_statement_time = {pool.statement_timeout:g} */"
 
 
 def watch_pool(engine: sa.Engine, pool: PoolSettings, events: PoolEvents) -> None:
