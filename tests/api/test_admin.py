@@ -311,6 +311,34 @@ async def test_an_export_has_no_formulas(office: FastAPI, admin: Visitor) -> Non
     assert ",'=HYPERLINK(A1)," in answer.text
 
 
+async def imported(admin: Visitor, view: str, text: str, **fields: str) -> Any:
+    """Send a file to be imported, and give the page's answer."""
+    token = {"X-CSRFToken": admin.client.cookies["starlette_admin_csrftoken"]}
+    sent = {"format": "csv", **fields}
+    answer = await admin.client.post(
+        f"/admin/_api/{view}/import", data=sent, files={"file": ("rows.csv", text)}, headers=token
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@everywhere
+async def test_a_file_is_imported_as_a_whole(office: FastAPI, admin: Visitor) -> None:
+    """S52: all rows of a file are stored in one transaction, with a history each; a row that is refused stores none."""
+    good = "name,price,quantity\nLamp,1,1\nChair,2,2\n"
+    assert (await imported(admin, "products", good, preview="1"))["rows_total"] == 2
+    told = await imported(admin, "products", good)
+    assert (told["rows_created"], told["has_errors"]) == (2, False)
+    told = await imported(admin, "products", good + "Table,-3,1\n")
+    assert (told["rows_created"], told["has_errors"]) == (0, True)
+    assert [(error["row"], error["field"]) for error in told["errors"]] == [(3, "price"), (0, None)]
+    page = shown(await admin.get("/products/list"))
+    assert [name in page for name in ("Lamp", "Chair", "Table")] == [True, True, False]
+    told = await imported(admin, "categories", "name\nA\nB\nA\n")
+    assert [(error["row"], error["field"]) for error in told["errors"]] == [(3, "name"), (0, None)]
+    assert await stored(office, Category) is None
+
+
 @somewhere
 async def test_who_is_signed_in_is_shown_and_signed_out(office: FastAPI, admin: Visitor) -> None:
     """The page lists the sessions, of the API too, and ends one that is picked."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from colonnade.api.resource import Resource
 from colonnade.api.route import ResourceRoute, runtime_of
 from colonnade.core.errors import DeclarationError
 from colonnade.core.json import dump_json, parse_json
+from colonnade.database.database import Database
 from colonnade.policy.principal import Principal
 
 _JSON = (b"content-type", b"application/json")
@@ -34,6 +36,7 @@ class ResourceClient:
         self.resource = resource
         self._app = app
         self._prefix = prefix
+        self._joined: Database | None = None
         self._routes = {
             (method, route.path.removeprefix(f"/{resource.path}")): route
             for route in resource.router.routes
@@ -44,6 +47,21 @@ class ResourceClient:
     def can(self, method: str, path: str) -> bool:
         """Tell whether the resource has an operation, e.g. `POST` of `/{id}/restore`."""
         return (method, path) in self._routes
+
+    @property
+    def database(self) -> Database:
+        """The application's own, or as a transaction sees it."""
+        return self._joined or runtime_of(self._app).database
+
+    def inside(self, database: Database) -> Self:
+        """Give a client whose requests are parts of a transaction.
+
+        Args:
+            database: as the transaction sees it.
+        """
+        found = copy.copy(self)
+        found._joined = database
+        return found
 
     @property
     def purges(self) -> bool:
@@ -99,5 +117,5 @@ class ResourceClient:
             "query_string": urlencode(query or {}).encode(),
             "headers": [_JSON],
         }
-        reply = await route.operation(Call(scope, give, runtime_of(self._app).database, principal))
+        reply = await route.operation(Call(scope, give, self.database, principal))
         return parse_json(reply.body) if reply.body else None

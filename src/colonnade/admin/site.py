@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette_admin import BaseAdmin
 from starlette_admin.export import ExportConfig
+from starlette_admin.importers.base import ImportConfig
 
 from colonnade.admin.client import ResourceClient
 from colonnade.admin.login import AccountLogin, SignedCookie
@@ -23,6 +24,7 @@ from colonnade.api.route import runtime_of
 from colonnade.core.errors import DeclarationError
 from colonnade.models.accounts import AccountMixin
 from colonnade.security.keys import derive_key
+from colonnade.services.bulk import MAX_ITEMS
 
 PATH = "/admin"
 
@@ -69,6 +71,7 @@ class Admin:
             ],
             favicon_url="data:,",
             export_config=ExportConfig(max_rows=MAX_EXPORT),
+            import_config=ImportConfig(max_rows=MAX_ITEMS),  # of one transaction
         )
         for view in _views(app, resources, prefix):
             site.add_view(view)

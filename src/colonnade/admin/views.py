@@ -14,6 +14,7 @@ from starlette_admin.export import CsvExporter
 from starlette_admin.fields import BaseField
 from starlette_admin.filters.base import FilterGroup
 from starlette_admin.flash import flash
+from starlette_admin.importers.base import ImportContext, ImportResult
 from starlette_admin.types import RequestAction
 
 from colonnade.admin.client import ResourceClient
@@ -21,6 +22,7 @@ from colonnade.admin.fields import Reference, fields_of
 from colonnade.admin.filters import tree_of
 from colonnade.admin.forms import WHOLE, body_of, changes, refused
 from colonnade.admin.history import HistoryClient
+from colonnade.admin.importing import Import
 from colonnade.admin.row import Row
 from colonnade.core.errors import InvalidParameterError, NotFoundError, ProblemError, StaleVersionError
 from colonnade.core.json import dump_json
@@ -112,8 +114,10 @@ class ResourceView(BaseModelView):
         return [row for row in found if row is not None]
 
     async def create(self, request: Request, data: dict[str, Any]) -> Any:
-        """Store a new row."""
+        """Store a new row; one of a file that is imported, when all of them are read."""
         body = {key: value for key, value in body_of(data, self.facts).items() if value is not None}
+        if (rows := _imported(request)) is not None:
+            return rows.create(body)
         try:
             return self._row(await self.client.ask(request, "POST", body=body))
         except ProblemError as error:
@@ -125,6 +129,8 @@ class ResourceView(BaseModelView):
         if stored is None:
             raise FormValidationError({WHOLE: "The row was deleted in the meantime."})
         body = changes(data, stored.values, self.facts)
+        if (rows := _imported(request)) is not None:
+            return rows.change(pk, body)
         version = getattr(request.state, "form_version", None)
         if self.facts.version is not None and version:
             body[self.facts.version.key] = int(version)
@@ -150,6 +156,20 @@ class ResourceView(BaseModelView):
         except ProblemError as error:
             raise ActionFailed(error.detail) from error
         return len(pks)
+
+    async def before_import(self, request: Request, ctx: ImportContext) -> None:
+        """Gather the rows of the file."""
+        request.state.imported = Import()
+
+    async def after_import(self, request: Request, ctx: ImportContext, result: ImportResult) -> None:
+        """Store them, all or none."""
+        await request.close()  # the file is read, and the library leaves it open
+        if not ctx.dry_run:
+            await request.state.imported.store(request, self.client, result)
+
+    def can_import(self, request: Request) -> bool:
+        """Tell whether rows can be made."""
+        return self.can_create(request)
 
     async def validate_fields(self, request: Request, data: dict[str, Any], exclude: Any = ()) -> None:
         """Note which version the form was filled from before anything is refused, so that it is not forgotten then."""
@@ -301,6 +321,10 @@ class DeletedView(ResourceView):
             except ProblemError as error:
                 raise ActionFailed(f"{done} restored; then, at {pk}: {error.detail}") from error
         flash(request, f"{len(pks)} restored.", "success")
+
+
+def _imported(request: Request) -> Import | None:
+    return getattr(request.state, "imported", None)
 
 
 class _Conflict:
