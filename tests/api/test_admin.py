@@ -160,6 +160,20 @@ async def test_a_form_without_its_token_is_refused(admin: Visitor) -> None:
 
 
 @somewhere
+async def test_a_token_counts_in_its_own_session_only(office: FastAPI, admin: Visitor) -> None:
+    """Somebody who puts a cookie of his own session into another's browser can send no form there."""
+    other = Visitor(office)
+    await other.sign_in()
+    for stranger in (Visitor(office), other):
+        page = await stranger.get("/login" if stranger is not other else "/products/create")
+        token = re.search(r'name="csrftoken" value="([^"]+)"', page.text)
+        assert token is not None
+        admin.client.cookies.set("starlette_admin_csrftoken", token[1], domain="shop.test")
+        answer = await admin.client.post("/admin/products/create", data={"csrftoken": token[1], **LAMP})
+        assert answer.status_code == 403
+
+
+@somewhere
 @pytest.mark.parametrize(
     "target",
     ["https://evil.example/", "//evil.example", "https:evil.example", "http://shop.test//evil.example/admin"],
@@ -179,6 +193,24 @@ async def test_a_page_loads_from_here_alone(admin: Visitor) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert not re.findall(r"(?:src|href)=.https?://(?!shop\.test)", answer.text)
     assert "@import" not in answer.text
+
+
+@somewhere
+@pytest.mark.parametrize(
+    "path", ["/products/list", "/products/create", "/users/detail?pk=1", "/operations", "/signed-in"]
+)
+async def test_a_page_runs_no_script_but_its_own(admin: Visitor, path: str) -> None:
+    """Each script in a page has the nonce of this answer, no handler stands in an attribute: text can't become code."""
+    answer = await admin.get(path)
+    policy = answer.headers["content-security-policy"]
+    nonce = re.search(r"script-src 'self' 'nonce-([^']+)'", policy)
+    assert nonce is not None
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2]
+    inline = re.findall(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)([^>]*)>", answer.text)
+    assert inline
+    assert set(inline) == {f' nonce="{nonce[1]}"'}
+    assert re.findall(r"<[^>]+\son[a-z]+=", answer.text) == []
+    assert (await admin.get(path)).headers["content-security-policy"] != policy
 
 
 @somewhere

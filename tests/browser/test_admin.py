@@ -144,9 +144,15 @@ def test_a_working_day(tab: Page, office: str) -> None:
     tab.open(f"{office}/admin/products/list")
     arrive(tab, "/admin/products/list", "Lamp")
 
+    longer = "const chosen = document.querySelector('[data-leads-on]'); chosen.selectedIndex = 1; "
+    tab.value(longer + "chosen.dispatchEvent(new Event('change', {bubbles: true}))")
+    tab.wait_for("location.search.includes('page_size=25')")
+    arrive(tab, "/admin/products/list", "Lamp")
+
     press(tab, "form[action*=logout] button")
     arrive(tab, "/admin/login")
     tab.open(f"{office}/admin/products/list")
     arrive(tab, "/admin/login")
     asked = {urlsplit(url).hostname for url in tab.requests() if url.startswith("http")}
     assert asked == {HOST}
+    assert [text for text in tab.complaints() if "Content Security Policy" in text] == []

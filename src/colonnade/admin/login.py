@@ -7,6 +7,7 @@ deactivated, demoted or signed out elsewhere is out at the very next one.
 from __future__ import annotations
 
 import re
+import secrets
 from urllib.parse import urlsplit, urlunsplit
 
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_admin.auth import AdminUser, AuthProvider, LoginFailed
 
+from colonnade.admin.content_policy import content_policy
 from colonnade.api.route import runtime_of
 from colonnade.core.errors import ProblemError, RateLimitedError, UnauthenticatedError
 from colonnade.database.database import Database
@@ -31,10 +33,6 @@ FIGURES = "/admin/operations/figures"
 """Fetched by an open page every other second, whether or not somebody looks at it."""
 
 _REFUSED = "There is no administrator of this name with this password."
-_POLICY = (
-    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
-    "form-action 'self'; base-uri 'none'; object-src 'none'"
-)
 
 
 class AccountLogin(AuthProvider):
@@ -135,11 +133,13 @@ class SignedCookie:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its session, and the answer with the policy (ASGI)."""
+        nonce = secrets.token_urlsafe(16)
+        scope = {**scope, "state": {**scope.get("state", {}), "nonce": nonce}}
 
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.append("content-security-policy", _POLICY)
+                headers.append("content-security-policy", content_policy(nonce))
                 if "location" in headers:
                     headers["location"] = _within_the_site(headers["location"])
                 if not headers.get("content-type", "").startswith(("text/css", "text/javascript", "font/")):

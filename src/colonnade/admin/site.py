@@ -15,6 +15,8 @@ from starlette_admin.export import ExportConfig
 from starlette_admin.importers.base import ImportConfig
 
 from colonnade.admin.client import ResourceClient
+from colonnade.admin.content_policy import InlineScripts
+from colonnade.admin.forms_token import SessionTokens
 from colonnade.admin.login import AccountLogin, SignedCookie
 from colonnade.admin.operations import OperationsView
 from colonnade.admin.sessions import SessionsView
@@ -60,7 +62,7 @@ class Admin:
         runtime = runtime_of(app)
         if runtime.accounts is None:
             raise DeclarationError("the administrator's page needs accounts to sign in with: create_app(accounts=...)")
-        site = BaseAdmin(
+        site = _Site(
             self.title,
             PATH,
             templates_dir=str(_TEMPLATES),
@@ -79,6 +81,18 @@ class Admin:
         site.add_view(OperationsView(app))
         site.mount_to(app)
         app.add_route(PATH, _enter, include_in_schema=False)
+
+
+class _Site(BaseAdmin):
+    """The library's site, with tokens that are bound to a session, and scripts that are known by a nonce."""
+
+    def _init_csrf(self) -> None:
+        assert self.secret_key is not None  # given above
+        self.middlewares.append(Middleware(SessionTokens, secret_key=self.secret_key))
+
+    def _setup_templates(self) -> None:
+        super()._setup_templates()
+        self.templates.env.add_extension(InlineScripts)
 
 
 async def _enter(_: Request) -> RedirectResponse:
