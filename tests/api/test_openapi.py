@@ -11,7 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from app.main import build
-from colonnade import Database, Listing, Resource, Schemas, Settings
+from colonnade import Database, Listing, Resource, Routes, Schemas, Settings, create_app
 from tests.library import Book, Publisher, Shelf, library, library_app, new_book
 from tests.shop import create, new_user
 
@@ -30,7 +30,7 @@ def fits(document: Document, path: str, answer: httpx.Response) -> None:
     described = document["paths"][path]["get"]["responses"][str(answer.status_code)]
     schema = described["content"]["application/json"]["schema"]
     jsonschema_rs.validate({**schema, "components": document["components"]}, answer.json())
-    assert described["headers"].keys() <= {name.title().replace("Etag", "ETag") for name in answer.headers}
+    assert {name.lower() for name in described["headers"]} <= answer.headers.keys()
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +166,90 @@ async def test_every_status_and_header_is_told(books: Document) -> None:
     row, rows = books["paths"]["/api/v1/books/{id}"], books["paths"]["/api/v1/books"]
     assert set(row["get"]["responses"]) == {"200", "304", "400", "404", "412", "422", "429", "500", "503"}
     assert set(rows["post"]["responses"]) == {"201", "400", "409", "413", "415", "422", "429", "500", "503"}
-    assert set(rows["post"]["responses"]["201"]["headers"]) == {"Location", "ETag"}
-    assert set(rows["get"]["responses"]["200"]["headers"]) == {"Link"}
-    assert set(row["patch"]["responses"]["200"]["headers"]) == {"ETag"}
+    assert set(rows["post"]["responses"]["201"]["headers"]) == {"Location", "ETag", "X-Request-ID"}
+    assert set(rows["get"]["responses"]["200"]["headers"]) == {"Link", "X-Request-ID"}
+    assert set(row["patch"]["responses"]["200"]["headers"]) == {"ETag", "X-Request-ID"}
     assert {"Retry-After", "RateLimit"} <= set(rows["get"]["responses"]["429"]["headers"])
+
+
+def every(document: Document) -> list[Document]:
+    """Give all operations."""
+    return [operation for path in document["paths"].values() for operation in path.values()]
+
+
+def test_a_header_is_described_once(shop_document: Document) -> None:
+    """S28: every answer has the request's id, each has it by reference, and so has every other header of ours."""
+    named = shop_document["components"]["headers"]
+    assert named.keys() == {
+        "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-ID",
+    }  # fmt: skip
+    for operation in every(shop_document):
+        for response in operation["responses"].values():
+            assert "X-Request-ID" in response["headers"]
+            assert all(one == {"$ref": f"#/components/headers/{name}"} for name, one in response["headers"].items())
+
+
+def test_what_counts_requests_says_so_on_every_answer() -> None:
+    """S32: where there is a limit, and but for what watches over the service."""
+    document = build(Settings(env="test", rate_limit="9/minute", _env_file=None), Database("sqlite://")).openapi()
+    limited = {"RateLimit", "RateLimit-Policy"}
+    for path in ("/api/v1/products", "/"):
+        assert limited <= document["paths"][path]["get"]["responses"]["200"]["headers"].keys()
+    assert not limited & document["paths"]["/health"]["get"]["responses"]["200"]["headers"].keys()
+
+
+def test_an_operation_has_the_name_that_a_client_calls_it_by(shop_document: Document) -> None:
+    """S28: short, alike for every resource, and each once."""
+    ids = [operation["operationId"] for operation in every(shop_document)]
+    assert len(set(ids)) == len(ids)
+    assert {
+        "list_products", "create_product", "get_product", "update_product", "replace_product", "delete_product",
+        "restore_product", "list_history_of_product", "list_posts_of_user", "get_own_user", "get_user_profile",
+        "bulk_create_products", "bulk_update_products", "bulk_delete_products", "batch", "get_tokens", "health",
+    } <= set(ids)  # fmt: skip
+    assert max(map(len, ids)) < 30
+
+
+def test_a_second_version_leaves_the_names_of_the_first() -> None:
+    """S4, S28: what a client was generated from stays; the same model under another path is told apart by that."""
+    books, archive = Resource(Book), Resource(Book, routes=Routes(path="archive", plural="archived"))
+    database = Database("sqlite://", metadata=Shelf.metadata)
+    settings = Settings(env="test", _env_file=None)  # type: ignore[call-arg]
+    app = create_app({"v1": [books, archive], "v2": [Resource(Book)]}, database=database, settings=settings)
+    paths = app.openapi()["paths"]
+    assert paths["/api/v1/books"]["post"]["operationId"] == "create_book"
+    assert paths["/api/v2/books"]["post"]["operationId"] == "create_book_v2"
+    assert paths["/api/v1/archive"]["post"]["operationId"] == "create_book_archive"
+    assert paths["/api/v1/archive"]["get"]["operationId"] == "list_archived"
+
+
+def test_an_application_names_its_operations_itself() -> None:
+    """S28: by FastAPI's own argument."""
+    database = Database("sqlite://", metadata=Shelf.metadata)
+    settings = Settings(env="test", _env_file=None)  # type: ignore[call-arg]
+    app = create_app(
+        [Resource(Book)],
+        database=database,
+        settings=settings,
+        generate_unique_id_function=lambda route: f"my_{route.name}{route.path_format.count('v1')}",
+    )
+    assert app.openapi()["paths"]["/api/v1/books"]["get"]["operationId"] == "my_list_books1"
+
+
+def test_who_has_to_sign_in_is_told(shop_document: Document) -> None:
+    """S28, S78: what a policy lets nobody do takes a token, what it lets anybody do takes one if there is one."""
+    paths = shop_document["paths"]
+    told = {
+        ("/api/v1/products", "get"): True,
+        ("/api/v1/products", "post"): False,
+        ("/api/v1/users", "post"): True,
+        ("/api/v1/users", "get"): False,
+        ("/api/v1/users/{id}/posts", "get"): False,  # anybody reads posts, and nobody a user
+        ("/api/v1/products/{id}/history", "get"): False,
+        ("/api/v1/batch", "post"): True,
+    }
+    found = {(path, method): {} in paths[path][method]["security"] for path, method in told}
+    assert found == told
 
 
 def test_a_resource_without_choices_has_no_empty_ones() -> None:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from colonnade.api.accounts.accounts import Accounts
+from colonnade.api.answer_headers import headers_everywhere
 from colonnade.api.batch_route import batch_router
 from colonnade.api.debugging import Explain, debug_router
 from colonnade.api.docs_pages import add_docs_pages
@@ -105,8 +106,8 @@ def create_app(
     answer_with_problems(app)
     runtime = runtime_of(app)
     runtime.limits, runtime.answers, runtime.figures = limits, answers, observation.figures
-    letters = [] if runtime.accounts is None or runtime.accounts.letters is None else [runtime.accounts.letters.job]
-    runtime.jobs, runtime.runs_jobs = tuple(by_name([*jobs, *letters]).values()), settings.jobs
+    runtime.jobs, runtime.runs_jobs = _jobs(runtime, jobs), settings.jobs
+    runtime.headers = headers_everywhere(limited=settings.rate_limit is not None)
     observation.watch(limits, answers, has_jobs=bool(runtime.jobs))
     return app
 
@@ -150,6 +151,12 @@ def _check(settings: Settings, accounts: Accounts | None, *, debug: bool) -> Non
         raise DeclarationError("debug=True shows every traceback to whoever asks; production must not")
     if accounts is not None:
         accounts.check_links(settings)
+
+
+def _jobs(runtime: Runtime, jobs: Sequence[Job[...]]) -> tuple[Job[...], ...]:
+    """Give the application's jobs and those of its accounts."""
+    letters = None if runtime.accounts is None else runtime.accounts.letters
+    return tuple(by_name([*jobs, *([] if letters is None else [letters.job])]).values())
 
 
 def _middleware(settings: Settings, limits: Limits, observation: Observation) -> list[Middleware]:

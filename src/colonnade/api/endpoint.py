@@ -24,6 +24,7 @@ class Endpoint:
         also: further refusals, by status.
         partly: what is answered with 207, where a request may be done in parts.
         caching: how its answers are cached, if they are.
+        name: of the route, which is its id in OpenAPI; after its operation's class when empty.
         request_body: of OpenAPI, for a body that the operation reads by itself: a form, or one that may be left out.
         is_governed: not everybody may.
     """
@@ -40,6 +41,7 @@ class Endpoint:
     request_body: Mapping[str, Any] | None = None
     is_governed: bool = False
     caching: Caching | None = None
+    name: str = ""
 
     @property
     def success(self) -> int:

@@ -12,6 +12,7 @@ from colonnade.api.caching import Cached
 from colonnade.api.endpoint import Endpoint
 from colonnade.api.idempotency import Idempotent, key_header
 from colonnade.api.limited import Limited
+from colonnade.api.operation_ids import snake
 from colonnade.api.operations import GetRow, ListRows, Operation
 from colonnade.api.route import ResourceRoute, get_database, run_operation
 from colonnade.database.database import Database
@@ -33,7 +34,7 @@ def add_route(
     Args:
         router: of the resource.
         endpoint: what is done there.
-        name: of the resource, for the route's own.
+        name: of the resource, for the limits of its own.
         parameters: as OpenAPI describes them.
         keys: where the answers to POST and PATCH with an `Idempotency-Key` are kept; None when they take none.
         rate: how often each client may ask for what this method does here; None for as often as for anything.
@@ -46,7 +47,6 @@ def add_route(
         operation = Cached(operation, endpoint.caching)
     if rate is not None:
         operation = Limited(operation, f"{name}-{endpoint.method.lower()}", rate)
-    place = endpoint.path.replace("/", "_").replace("{id}", "one")
     router.add_api_route(
         endpoint.path,
         _function(operation, endpoint.body),
@@ -55,7 +55,7 @@ def add_route(
         response_model=endpoint.shown,
         summary=endpoint.summary,
         description=(type(endpoint.operation).__call__.__doc__ or "").strip(),
-        name=f"{endpoint.method.lower()}_{name}{place}",
+        name=endpoint.name or snake(type(endpoint.operation).__name__),
         responses=endpoint.answers(),
         openapi_extra=_extra(endpoint, described),
         route_class_override=ResourceRoute,
@@ -64,6 +64,13 @@ def add_route(
     assert isinstance(route, ResourceRoute)  # it was just added as one
     route.operation, route.body_schema, route.apart = operation, endpoint.body, endpoint.apart
     route.governed = endpoint.is_governed
+
+
+def innermost(operation: Operation) -> Operation:
+    """Give what a route does, without what stands around it."""
+    while isinstance(operation, Cached | Limited | Idempotent):
+        operation = operation.operation
+    return operation
 
 
 def _extra(endpoint: Endpoint, parameters: list[dict[str, Any]]) -> dict[str, Any]:

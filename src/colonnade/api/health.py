@@ -124,6 +124,7 @@ def health_router(
 def _add(
     router: APIRouter, path: str, endpoint: Callable[..., Any], model: type[BaseModel], summary: str, **more: Any
 ) -> None:
+    more["operation_id"] = summary.lower()
     router.add_api_route(path, endpoint, methods=["GET"], response_model=model, summary=summary, **more)
     # FastAPI's GET does not answer HEAD, which probes like; one operation for both would have one id twice.
     router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)

@@ -86,7 +86,9 @@ class ListRows:
     owner: Reader | None = None
 
     def permit(self, principal: Principal) -> Permit:
-        """Ask for `read`."""
+        """Ask for `read`, of the row whose part it is too."""
+        if self.owner is not None:
+            self.owner.gate.permit("read", principal)
         return self.reader.gate.permit("read", principal)
 
     async def __call__(self, call: Call) -> Reply:

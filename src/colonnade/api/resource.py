@@ -18,6 +18,7 @@ from colonnade.api.caching import caching_of
 from colonnade.api.endpoint import Endpoint
 from colonnade.api.endpoint_route import add_route
 from colonnade.api.history import ListHistory
+from colonnade.api.operation_ids import row_operation
 from colonnade.api.operations import (
     CreateRow,
     DeleteRow,
@@ -262,7 +263,8 @@ class Resource:
             )
 
     def _add(self, endpoint: Endpoint) -> None:
-        endpoint = replace(endpoint, is_governed=endpoint.is_governed or self.policy is not None)
+        name = row_operation(endpoint, self.blueprint.label, self.blueprint.plural)
+        endpoint = replace(endpoint, name=name, is_governed=endpoint.is_governed or self.policy is not None)
         parameters = [id_parameter(self.blueprint.facts.identity)] if "{id}" in endpoint.path else []
         if isinstance(endpoint.operation, GetOwnRow):
             parameters = view_parameters(self.rules.view) + read_headers()

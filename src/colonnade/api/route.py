@@ -8,7 +8,7 @@ and calls the same operation there.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
@@ -62,6 +62,7 @@ class Runtime:
         runs_jobs: this process has one.
         guarded: ids of the routes that dependencies of the user's stand before; None until first asked for.
         figures: what `/metrics` tells; add a source to it.
+        headers: those that every answer has, as OpenAPI describes them.
     """
 
     database: Database
@@ -75,6 +76,7 @@ class Runtime:
     runs_jobs: bool = False
     guarded: frozenset[int] | None = None
     figures: Figures = field(default_factory=Figures)
+    headers: Mapping[str, Any] = field(default_factory=dict)
 
     async def who(self, scope: Scope) -> Principal:
         """Tell who sends a request; found out once, for its limit, its route and `request.state.principal`.

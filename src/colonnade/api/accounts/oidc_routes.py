@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter
 
@@ -28,10 +29,11 @@ _REFUSED = {
 def add_providers(router: APIRouter, providers: Sequence[OpenIDProvider], public_url: str) -> None:
     """Add `/oidc/<name>/login` and `/oidc/<name>/callback` of each provider to the router of accounts."""
     for provider in providers:
-        client, folder = OpenIDClient(provider), f"/oidc/{provider.name}"
+        client, folder, name = OpenIDClient(provider), f"/oidc/{provider.name}", provider.name.replace("-", "_")
         begin = LoginOutside(client, public_url)
         end = ReturnFromOutside(client, public_url)
         login = Endpoint("GET", f"{folder}/login", begin, f"Sign in at {provider.name}", status=303)
         back = Endpoint("GET", f"{folder}/callback", end, f"Come back from {provider.name}", TokenPair, also=_REFUSED)
+        login, back = replace(login, name=f"login_at_{name}"), replace(back, name=f"come_back_from_{name}")
         add_route(router, login, "auth", [_NEXT], None)
         add_route(router, back, "auth", _SENT_BACK, None)

@@ -8,10 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi.routing import iter_route_contexts
 
-from colonnade.api.caching import Cached
-from colonnade.api.idempotency import Idempotent
-from colonnade.api.limited import Limited
-from colonnade.api.operations import ListRows, Operation
+from colonnade.api.endpoint_route import innermost
+from colonnade.api.operations import ListRows
 from colonnade.api.route import ResourceRoute, runtime_of
 from colonnade.core.finding import Finding
 from colonnade.core.setting_values import is_local
@@ -108,13 +106,6 @@ def _lists(app: Any) -> Iterator[tuple[TableFacts, ListRules]]:
         operation = innermost(route.operation) if isinstance(route, ResourceRoute) else None
         if isinstance(operation, ListRows):
             yield operation.reader.facts, operation.rules
-
-
-def innermost(operation: Operation) -> Operation:
-    """Give what a route does, without what stands around it."""
-    while isinstance(operation, Cached | Limited | Idempotent):
-        operation = operation.operation
-    return operation
 
 
 def _unindexed(facts: TableFacts, rules: ListRules) -> Iterator[Finding]:
