@@ -172,6 +172,33 @@ def test_a_database_of_another_project_is_told(project: Path, capsys: pytest.Cap
     assert "the database is at '0001', which is not in migrations" in capsys.readouterr().err
 
 
+FAULTS = {
+    "def upgrade():\n    op.add_colum()\n": ("line 5: NameError: name 'op' is not defined", "Traceback"),
+    "def upgrade(:\n": ("line 4: SyntaxError: invalid syntax", "Traceback"),
+    "def upgrade():\n    from alembic import op\n    op.execute('SELEC 1')\n": (
+        "line 6: the database says: ",
+        "SELEC 1",
+    ),
+}
+
+
+@pytest.mark.databases("sqlite-file")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_migration_is_one_line(project: Path, capsys: pytest.CaptureFixture[str], fault: str) -> None:
+    """S46: which file and which line; the traceback through Alembic is for who asks for it."""
+    text = f'revision = "0001"\ndown_revision = None\n\n{fault}'
+    (project / "migrations" / "versions" / "0001_broken.py").write_text(text)
+    told, traced = FAULTS[fault]
+    assert run("db", "upgrade") == 2
+    line = capsys.readouterr().err
+    assert line.startswith(f"colonnade: 0001_broken.py, {told}")
+    assert (line.count("\n"), line.endswith("(--verbose shows the way there)\n")) == (1, True)
+    assert run("db", "upgrade", "--verbose") == 2
+    shown = capsys.readouterr().err
+    assert traced in shown
+    assert "Traceback (most recent call last)" in shown
+
+
 @ON_DISK
 def test_tables_that_no_migration_made_are_told(
     project: Path, capsys: pytest.CaptureFixture[str], database_url: str

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import typer
 
+from colonnade.cli.failure import in_one_line
+
 if TYPE_CHECKING:
     from colonnade.core.settings import Settings
 
@@ -28,6 +30,7 @@ Application = Annotated[str, typer.Option("--app", help="The application, as mod
 Seeder = Annotated[str, typer.Option("--seeder", help="What fills the database, as module:attribute.", metavar="REF")]
 Every = Annotated[bool, typer.Option("--all", help="All that were given up.")]
 Ids = Annotated[list[UUID] | None, typer.Argument(help="Ids of jobs that were given up.", metavar="ID...")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of what goes wrong.")]
 Folder = Annotated[Path, typer.Option("--folder", help="Where the migrations are.", metavar="DIR")]
 
 MIGRATIONS = Path("migrations")
@@ -154,52 +157,68 @@ def init(
 
 
 @db.command()
-def upgrade(revision: Annotated[str, typer.Argument()] = "head", folder: Folder = MIGRATIONS) -> None:
+def upgrade(
+    revision: Annotated[str, typer.Argument()] = "head", folder: Folder = MIGRATIONS, verbose: Verbose = False
+) -> None:
     """Bring the database up to a revision."""
     from colonnade.cli.migrating import migrations, show_status
 
-    history = migrations(folder)
-    history.upgrade(revision)
-    show_status(history)
+    with in_one_line(folder, verbose=verbose):
+        history = migrations(folder)
+        history.upgrade(revision)
+        show_status(history)
 
 
 @db.command()
-def downgrade(revision: Annotated[str, typer.Argument()] = "-1", folder: Folder = MIGRATIONS) -> None:
+def downgrade(
+    revision: Annotated[str, typer.Argument()] = "-1", folder: Folder = MIGRATIONS, verbose: Verbose = False
+) -> None:
     """Take the database down to a revision, or `base`."""
     from colonnade.cli.migrating import migrations, show_status
 
-    history = migrations(folder)
-    history.downgrade(revision)
-    show_status(history)
+    with in_one_line(folder, verbose=verbose):
+        history = migrations(folder)
+        history.downgrade(revision)
+        show_status(history)
 
 
 @db.command()
-def stamp(revision: Annotated[str, typer.Argument()] = "head", folder: Folder = MIGRATIONS) -> None:
+def stamp(
+    revision: Annotated[str, typer.Argument()] = "head", folder: Folder = MIGRATIONS, verbose: Verbose = False
+) -> None:
     """Note that the database is at a revision, without migrating it."""
     from colonnade.cli.migrating import migrations, show_status
 
-    history = migrations(folder)
-    history.stamp(revision)
-    show_status(history)
+    with in_one_line(folder, verbose=verbose):
+        history = migrations(folder)
+        history.stamp(revision)
+        show_status(history)
 
 
 @db.command()
-def new(message: Annotated[str, typer.Argument(help="What the migration does.")], folder: Folder = MIGRATIONS) -> None:
+def new(
+    message: Annotated[str, typer.Argument(help="What the migration does.")],
+    folder: Folder = MIGRATIONS,
+    verbose: Verbose = False,
+) -> None:
     """Write a migration from the models."""
     from colonnade.cli.migrating import migrations
 
-    for written in migrations(folder).write(message):
-        print(written.path)
-        if written.empty:
-            print("The models have nothing that the database has not: it is empty, for you to fill in.")
+    with in_one_line(folder, verbose=verbose):
+        for written in migrations(folder).write(message):
+            print(written.path)
+            if written.empty:
+                print("The models have nothing that the database has not: it is empty, for you to fill in.")
 
 
 @db.command()
-def status(folder: Folder = MIGRATIONS) -> None:
+def status(folder: Folder = MIGRATIONS, verbose: Verbose = False) -> None:
     """Show what is ahead; exit code 1 if anything is."""
     from colonnade.cli.migrating import migrations, show_status
 
-    if not show_status(migrations(folder)):
+    with in_one_line(folder, verbose=verbose):
+        stands = show_status(migrations(folder))
+    if not stands:
         raise typer.Exit(1)
 
 
