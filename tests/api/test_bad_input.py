@@ -361,6 +361,22 @@ async def test_a_new_row_is_an_object_with_what_it_needs(client: httpx.AsyncClie
     problem(await client.post("books", content=body, headers=JSON), 422)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("books", {"title": 1, "pages": "x"}, "The body does not fit: /title, /pages."),
+        ("books", dict.fromkeys("abcde", 1), " and others."),
+        ("books/bulk", {"items": [{"title": 1}]}, "Some items do not fit: /items/0/"),
+        ("books", {"b" * 500: 1}, f"/{'b' * 99}"),
+    ],
+)
+async def test_the_detail_says_where(client: httpx.AsyncClient, path: str, body: dict[str, Any], told: str) -> None:
+    """S17: who reads no further than the sentence knows which field it is; `errors` has all of them."""
+    document = problem(await client.post(path, json=body), 422)
+    assert told in document["detail"]
+    assert len(document["detail"]) < 400
+
+
 async def test_an_empty_patch_changes_nothing(everywhere: httpx.AsyncClient) -> None:
     """S13: `{}` is 200 with the row as it is, its version and its times included; on no row it is 404."""
     book = await new_book(everywhere)

@@ -16,6 +16,8 @@ MEDIA_TYPE = "application/problem+json"
 MAX_FAULTS = 50
 """Faults that one problem lists; a body of a megabyte can have eighty thousand."""
 MAX_INSTANCE = 1_000
+NAMED, MAX_PLACE = 3, 100
+"""Places that a detail names, and how much of each: a field that there is not can have any name."""
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -63,7 +65,7 @@ def problem_response(error: ProblemError, scope: Scope) -> tuple[int, RawHeaders
         "type": _type(error, scope),
         "title": error.title,
         "status": error.status,
-        "detail": error.detail,
+        "detail": _detail(error),
         "instance": quote(scope.get("path", ""), errors="replace")[:MAX_INSTANCE],
         "code": error.code,
     }
@@ -76,6 +78,16 @@ def problem_response(error: ProblemError, scope: Scope) -> tuple[int, RawHeaders
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
     headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
     return error.status, headers, body
+
+
+def _detail(error: ProblemError) -> str:
+    """Say of a body that does not fit where it does not, for who reads no further: `errors` has all places, and why."""
+    places = [fault.pointer[:MAX_PLACE] for fault in error.faults[:MAX_FAULTS] if fault.pointer]
+    if not places or not isinstance(error, InvalidBodyError):
+        return error.detail
+    found = list(dict.fromkeys(places))
+    more = " and others" if len(found) > NAMED or len(error.faults) > MAX_FAULTS else ""
+    return f"{error.detail.removesuffix('.')}: {', '.join(found[:NAMED])}{more}."
 
 
 def _type(error: ProblemError, scope: Scope) -> str:

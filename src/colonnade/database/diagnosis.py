@@ -122,7 +122,8 @@ def _not_null(columns: Columns) -> ProblemError:
 
 
 def _misfit(columns: Columns) -> ProblemError:
-    return InvalidBodyError("A value does not fit its column.", faults=_faults("misfit", "Does not fit.", columns))
+    which = "A value" if columns else "A value, of which the database does not tell,"
+    return InvalidBodyError(f"{which} does not fit its column.", faults=_faults("misfit", "Does not fit.", columns))
 
 
 def _contention(columns: Columns) -> ProblemError:
