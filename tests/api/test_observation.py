@@ -83,7 +83,7 @@ async def test_a_query_stays_out_of_the_log(capsys: pytest.CaptureFixture[str]) 
         await client.get("/api/v1/lamps?name=ada@example.com", headers={"Authorization": "Bearer s3cret-s3cret"})
     told = capsys.readouterr().out
     assert "/api/v1/lamps" in told
-    assert "ada" not in told
+    assert "example.com" not in told  # "ada" alone is three hexadecimal digits, which an id may have
     assert "s3cret" not in told
 
 

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from colonnade.api.accounts.accounts import Accounts
 from colonnade.api.answer_headers import headers_everywhere
+from colonnade.api.asgi import Application
 from colonnade.api.batch_route import batch_router
 from colonnade.api.debugging import Explain, debug_router
 from colonnade.api.docs_pages import add_docs_pages
@@ -79,7 +80,7 @@ def create_app(
     observation = Observation(settings, database)
     telemetry = telemetry_config(fastapi.pop("telemetry", None))
     trace_statements(database, telemetry)
-    app = FastAPI(
+    app = Application(
         telemetry=telemetry,
         docs_url=None,
         redoc_url=None,

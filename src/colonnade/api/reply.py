@@ -24,7 +24,7 @@ class Reply(NamedTuple):
 
     def for_principal(self) -> Reply:
         """Give the answer as somebody gets it who has signed in."""
-        return self if NOT_STORED in self.headers else self._replace(headers=(*self.headers, NOT_STORED))
+        return self if NOT_STORED in self.headers else Reply(self.status, (*self.headers, NOT_STORED), self.body)
 
     async def send(self, send: Send) -> None:
         """Send it as two ASGI messages."""

@@ -78,6 +78,9 @@ class Trace:
         return self.route
 
 
+TRACE = "colonnade.trace"
+"""Where a request's trace stands in its ASGI scope, for what is as near to it."""
+
 _current: ContextVar[Trace | None] = ContextVar("colonnade_trace", default=None)
 
 current_trace = _current.get

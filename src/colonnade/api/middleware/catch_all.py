@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from colonnade.api.middleware.answer import answer_problem
 from colonnade.api.middleware.request_id import request_id_of
 from colonnade.core.errors import InternalError, ProblemError
+from colonnade.core.trace import TRACE, Trace
 from colonnade.database.advice import advice
 
 _log = logging.getLogger("colonnade.api")
@@ -33,23 +34,31 @@ class CatchAll:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
-
-        def watch(message: Message) -> Awaitable[None]:
-            nonlocal started
-            started = True
-            return send(message)
-
+        # `StandardHeaders` notes when an answer begins; a second wrapper around `send` would cost every request for it.
+        trace: Trace | None = scope.get(TRACE)
+        if trace is None:
+            trace = Trace("")
+            send = _noting(send, trace)
         try:
-            await self.app(scope, receive, watch)
+            await self.app(scope, receive, send)
         except ClientDisconnect:
             return  # nobody is left to answer, and nothing went wrong here
         except Exception as error:
             problem = error if isinstance(error, ProblemError) else InternalError()
+            started = trace.status is not None
             if started or problem is not error:
                 _log_unhandled(error, scope)
             if not started:
                 await answer_problem(problem, scope, send)
+
+
+def _noting(send: Send, trace: Trace) -> Send:
+    def watch(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            trace.status = message["status"]
+        return send(message)
+
+    return watch
 
 
 def _log_unhandled(error: Exception, scope: Scope) -> None:

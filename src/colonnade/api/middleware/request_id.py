@@ -7,7 +7,7 @@ import re
 
 from starlette.types import Scope
 
-from colonnade.core.trace import Trace, set_trace
+from colonnade.core.trace import TRACE, Trace, set_trace
 
 _ACCEPTED = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 
@@ -23,7 +23,7 @@ def begin_trace(scope: Scope) -> Trace:
     # anew in a forked worker.
     text = f"{random.getrandbits(128):032x}" if chosen is None else chosen.decode("ascii")
     scope.setdefault("state", {})["request_id"] = text
-    trace = Trace(text)
+    trace = scope[TRACE] = Trace(text)
     set_trace(trace)
     return trace
 
