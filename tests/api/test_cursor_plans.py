@@ -41,10 +41,13 @@ class Stone(IntegerId, Quarry):
 
 
 class Pebble(IntegerId, Quarry):
-    """The same, indexed for one order whose keys go different ways."""
+    """The same, indexed for an order whose keys go different ways, and for one by a nullable key after another."""
 
     __tablename__ = "pebbles"
-    __table_args__ = (sa.Index("ix_pebbles_mixed", sa.desc("colour"), "size", "id"),)
+    __table_args__ = (
+        sa.Index("ix_pebbles_mixed", sa.desc("colour"), "size", "id"),
+        sa.Index("ix_pebbles_nullable", "colour", "weight", "id"),
+    )
 
     weight: Mapped[int | None]
     colour: Mapped[int]
@@ -115,3 +118,23 @@ async def test_a_walk_among_nulls_enters_the_index(client: httpx.AsyncClient, da
     for sort in ("weight", "-weight"):
         most, last = await worst(client, database, f"stones?sort={sort}", (100, 20, 20))
         assert (most <= LITTLE, last["weight"]) == (True, None), sort
+
+
+@pytest.mark.databases("postgresql")
+async def test_a_key_that_is_null_nowhere_is_not_looked_for_everywhere(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    """S82: no stone of the even colours lacks a weight, and the index tells, not a walk through all rows by their id."""
+    most, last = await worst(client, database, "pebbles?sort=colour,weight", (100, 20, 20))
+    assert (most <= LITTLE, last["colour"]) == (True, 0), most
+
+
+@pytest.mark.databases("postgresql")
+async def test_the_plan_of_a_step_is_kept(client: httpx.AsyncClient, database: Database) -> None:
+    """S82: once a step was asked for a few times PostgreSQL plans it no more: its connection runs what it has."""
+    await worst(client, database, "stones?sort=colour", (20,) * 9)
+    async with database.engine.connect() as connection:
+        kept = await connection.exec_driver_sql(
+            "SELECT max(generic_plans) FROM pg_prepared_statements WHERE statement LIKE 'SELECT stones.%'"
+        )
+        assert kept.scalar_one() > 0

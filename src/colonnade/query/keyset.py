@@ -33,22 +33,24 @@ class _Stretch(NamedTuple):
 
 
 def narrow_walk(
-    facts: TableFacts, keys: Sequence[OrderKey], nulls: Sequence[bool] | None, conditions: Conditions
+    facts: TableFacts, keys: Sequence[OrderKey], nulls: Sequence[bool] | None, conditions: Conditions, most: int
 ) -> Conditions:
-    """Let through the rows of a walk's next step, and at most as many rows beside them as it asks for.
+    """Let through the rows of a walk's next step, and as few beside them as its stretches have.
 
     Args:
         facts: the table.
         keys: of the order.
         nulls: of each key, whether its value at the place is NULL, the others' values being bound as `k0`, `k1`, ...; None
-            at the beginning of the walk. How many rows are asked for is bound as `limit`.
+            at the beginning of the walk.
         conditions: on every row.
+        most: rows of a stretch, at least as many as are asked for. It stands in the text: PostgreSQL takes a bound LIMIT for
+            a tenth of the table, and so never keeps the plan of a prepared statement, whose making costs more than its run.
     """
     if nulls is None and not keys[0].column.nullable:
         return conditions
     if nulls is not None and len(keys) == 1:
         return [*conditions, _beyond(0, keys[0])]
-    identity, limit = facts.identity.column, sa.bindparam("limit", type_=sa.BigInteger())
+    identity, limit = facts.identity.column, sa.literal_column(str(most), sa.Integer)
     parts: list[sa.Select[Any]] = []
     for stretch in _from_the_start(keys) if nulls is None else _stretches(keys, nulls):
         part = sa.select(identity).where(*conditions, *stretch.conditions).order_by(*stretch.order).limit(limit)
@@ -63,29 +65,34 @@ def _stretches(keys: Sequence[OrderKey], nulls: Sequence[bool]) -> Iterator[_Str
     """Give what comes after a place, the nearest first: with all keys but the last one equal, then with one less."""
     for index in reversed(range(len(keys))):
         equal = tuple(_equal(at, keys[at], nulls[at]) for at in range(index))
+        # An order over NULLs alone is none. But PostgreSQL does not know that they are alike, and would walk another index
+        # that has the order, in search of rows that may not be there, before it takes the one over these keys.
+        lacking = tuple(_directed(keys[at]) for at in range(index) if nulls[at])
         key, column = keys[index], sortable(keys[index].column.column)
         if not nulls[index]:
-            yield _Stretch((*equal, _beyond(index, key)), _order(keys[index:], known=True))
+            yield _Stretch((*equal, _beyond(index, key)), (*lacking, *_order(keys[index:])))
         elif key.descending:
-            yield _Stretch((*equal, column.is_not(None)), _order(keys[index:], known=True))
+            yield _Stretch((*equal, column.is_not(None)), (*lacking, *_order(keys[index:])))
         if key.column.nullable and not key.descending and not nulls[index]:
-            yield _Stretch((*equal, column.is_(None)), _order(keys[index + 1 :]))
+            yield _Stretch((*equal, column.is_(None)), (*lacking, *_order(keys[index:])))
 
 
 def _from_the_start(keys: Sequence[OrderKey]) -> Iterator[_Stretch]:
     """Give the rows with a first key and those without one, in the sequence of the order."""
     column = sortable(keys[0].column.column)
-    there = _Stretch((column.is_not(None),), _order(keys, known=True))
-    lacking = _Stretch((column.is_(None),), _order(keys[1:]))
+    there = _Stretch((column.is_not(None),), _order(keys))
+    lacking = _Stretch((column.is_(None),), _order(keys))
     yield from (lacking, there) if keys[0].descending else (there, lacking)
 
 
-def _order(keys: Sequence[OrderKey], *, known: bool = False) -> tuple[sa.ColumnElement[Any], ...]:
-    """Order by keys; where the first one is known to have no NULLs it needs no word on them, and an index serves it."""
-    if not known:
-        return tuple(order_by(keys))
-    column = sortable(keys[0].column.column)
-    return (column.desc() if keys[0].descending else column.asc(), *order_by(keys[1:]))
+def _order(keys: Sequence[OrderKey]) -> tuple[sa.ColumnElement[Any], ...]:
+    """Order by keys the first of which has no NULLs, or nothing else: without a word on them, so that an index serves it."""
+    return (_directed(keys[0]), *order_by(keys[1:]))
+
+
+def _directed(key: OrderKey) -> sa.ColumnElement[Any]:
+    column = sortable(key.column.column)
+    return column.desc() if key.descending else column.asc()
 
 
 def _equal(index: int, key: OrderKey, null: bool) -> sa.ColumnElement[bool]:

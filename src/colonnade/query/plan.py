@@ -77,7 +77,7 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
     selection = source.selection(*[key.column for key in keys]) if walk else source.selection()
     conditions = [*_predicates(source.facts, request), *source.seen()]
     if walk is not None:
-        conditions = [*narrow_walk(source.facts, keys, walk.shape, conditions)]
+        conditions = [*narrow_walk(source.facts, keys, walk.shape, conditions, request.paging.stretch)]
 
     def narrowed(select: sa.Select[Any]) -> sa.Select[Any]:
         part = select.where(*conditions).order_by(*order_by(keys)).limit(_bound("limit"))

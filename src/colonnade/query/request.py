@@ -62,6 +62,10 @@ class SortKey:
     descending: bool = False
 
 
+STRETCHES = (11, 21, 51, 101)
+"""Few, since each is a text of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Paging:
     """Which part of the rows: `limit` rows after the first `offset`, or after the place where a walk stands."""
@@ -69,6 +73,11 @@ class Paging:
     mode: PagingMode
     offset: int
     limit: int
+
+    @property
+    def stretch(self) -> int:
+        """Rows that a walk's step reads of each of its stretches: those that are asked for and one more, rounded up."""
+        return next((size for size in STRETCHES if size > self.limit), self.limit + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +150,7 @@ class ReadRequest:
         conditions = tuple([condition.shape for condition in self.conditions])
         if self.walk is None:
             return conditions, self.sort, self.view
-        return conditions, self.sort, self.view, "walk", self.walk.shape
+        return conditions, self.sort, self.view, "walk", self.walk.shape, self.paging.stretch
 
     @property
     def count_shape(self) -> tuple[object, ...]:
