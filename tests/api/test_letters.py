@@ -22,11 +22,14 @@ from colonnade import (
     DeclarationError,
     IntegerId,
     Mail,
+    Policy,
     Resource,
     Routes,
     Settings,
     Versioned,
     account_tables,
+    allow,
+    anyone,
     create_app,
     hash_password,
     job_table,
@@ -54,6 +57,7 @@ class Pupil(AccountMixin, IntegerId, Versioned, Letterbox):
     email: Mapped[str] = mapped_column(sa.String(254), unique=True)
 
 
+OPEN = Policy(allow("everything", to=anyone))
 account_tables(Pupil)
 job_table(Letterbox.metadata)
 
@@ -106,7 +110,10 @@ async def opened(database_url: str) -> AsyncIterator[School]:
         accounts = Accounts(Pupil, mail=mail, public_url="https://shop.test/")
         database = Database(database_url, metadata=Letterbox.metadata)
         app = create_app(
-            [Resource(Pupil, routes=Routes(me=True))], accounts=accounts, database=database, settings=settings
+            [Resource(Pupil, routes=Routes(me=True), policy=OPEN)],
+            accounts=accounts,
+            database=database,
+            settings=settings,
         )
         async with app.router.lifespan_context(app):
             async with database.unit_of_work() as unit:

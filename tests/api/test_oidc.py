@@ -24,11 +24,14 @@ from colonnade import (
     DeclarationError,
     IntegerId,
     OpenIDProvider,
+    Policy,
     Resource,
     Routes,
     Settings,
     Versioned,
     account_tables,
+    allow,
+    anyone,
     create_app,
     hash_password,
 )
@@ -54,6 +57,7 @@ class Guest(AccountMixin, IntegerId, Versioned, Lodge):
     nick: Mapped[str] = mapped_column(sa.String(50), unique=True)
 
 
+OPEN = Policy(allow("everything", to=anyone))
 IDENTITIES = account_tables(Guest).identities
 
 
@@ -160,7 +164,9 @@ async def opened(database_url: str, providers: Sequence[OpenIDProvider]) -> Asyn
     accounts = Accounts(Guest, login=("email", "nick"), public_url=URL, providers=providers)
     database = Database(database_url, metadata=Lodge.metadata)
     settings = Settings(env="test", _env_file=None)  # type: ignore[call-arg]
-    app = create_app([Resource(Guest, routes=Routes(me=True))], accounts=accounts, database=database, settings=settings)
+    app = create_app(
+        [Resource(Guest, routes=Routes(me=True), policy=OPEN)], accounts=accounts, database=database, settings=settings
+    )
     async with app.router.lifespan_context(app):
         yield app
 

@@ -16,11 +16,14 @@ from colonnade import (
     Database,
     DeclarationError,
     IntegerId,
+    Policy,
     Resource,
     Routes,
     Service,
     Settings,
     account_tables,
+    allow,
+    anyone,
     create_app,
     utc_now,
 )
@@ -57,7 +60,8 @@ class Watched(Service):
 async def database(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Database]:
     """A database with one account whose address is verified, served by both ways in turn; see `client`."""
     found = Database(database_url, metadata=Club.metadata)
-    resource = Resource(Associate, service=request.param(), routes=Routes(replace="partial"))
+    policy = Policy(allow("everything", to=anyone))
+    resource = Resource(Associate, service=request.param(), routes=Routes(replace="partial"), policy=policy)
     app = create_app([resource], accounts=Accounts(Associate), database=found, settings=Settings(env="test"))
     async with app.router.lifespan_context(app):
         async with found.unit_of_work() as unit:

@@ -20,7 +20,7 @@ def served(*resources: Resource | APIRouter) -> FastAPI:
 def test_a_resource_without_a_policy_is_found() -> None:
     """S78: everybody may do everything there, and that is told once, with the methods."""
     (finding,) = check_access(served(*magazine_resources()))
-    assert finding.place == "/reviews"
+    assert finding.place == "Review"
     assert finding.what == "no policy says who may DELETE, GET, PATCH, POST there, so everybody may"
     assert not finding.is_hint
 

@@ -23,6 +23,7 @@ from colonnade.api.health import ReadinessCheck, health_router
 from colonnade.api.methods import StandardMethods
 from colonnade.api.metrics import metrics_router
 from colonnade.api.middleware import middleware_stack
+from colonnade.api.open_routes import require_policies
 from colonnade.api.openapi import refine_openapi
 from colonnade.api.resource import Resource
 from colonnade.api.route import Runtime, runtime_of
@@ -60,7 +61,8 @@ def create_app(
     Args:
         resources: served as version `v1`, or a mapping of versions to them, the newest last; `/api/...` answers for that.
         database: theirs; made from `settings.database_url` when not given.
-        accounts: who may sign in; their routes stand below `/auth` of each version.
+        accounts: who may sign in; their routes stand below `/auth` of each version. Each resource says by its policy (or by
+            dependencies) what that is good for, and a `DeclarationError` names those that do not.
         settings: read from the environment when not given.
         checks: what must hold before `/health/ready` says so, beside the database's answer.
         jobs: what a worker runs, in each serving process unless `settings.jobs` is off; `colonnade worker` runs them in one
@@ -104,6 +106,7 @@ def create_app(
     if accounts is not None:
         accounts.attach(app.state.colonnade, key.encode(), settings.login_limit, settings.common_passwords)
         accounts.add_pages(app, settings.api_prefix)
+        require_policies(app)
     answer_with_problems(app)
     runtime = runtime_of(app)
     runtime.limits, runtime.answers, runtime.figures = limits, answers, observation.figures
@@ -129,7 +132,8 @@ def install(
     Args:
         app: before its first request.
         database: what its resources are stored in; disposing of it is the application's own affair.
-        accounts: who may sign in; include `accounts.router` where its routes shall stand.
+        accounts: who may sign in; include `accounts.router` where its routes shall stand. The log warns of resources that no
+            policy guards.
         response_wrapper: put guide A's `{success, data, error, metadata}` around what succeeds (S15).
         secret_key: seals cursors and signs tokens, with keys that are derived from it; the same in every worker. Without one
             each process has a key of its own.

@@ -153,7 +153,7 @@ class Resource:
         service: its rules; see `Service`.
         routes: where it stands, and which operations it has.
         policy: who may do what with the model's rows, here and wherever else they are shown; see `Policy`. Without one
-            everybody may do everything.
+            everybody may do everything, which an application with accounts refuses.
 
     Raises:
         DeclarationError: a name is no column, the table is not one that can be served, or it has another policy already.

@@ -12,6 +12,7 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from colonnade.api.open_routes import warn_of_open_routes
 from colonnade.api.route import ResourceRoute, Runtime
 from colonnade.api.route_table import PlacedRoute, placed_routes
 from colonnade.api.route_template import route_template
@@ -50,6 +51,8 @@ class Shortcut:
     def _find(self, scope: Scope, app: FastAPI) -> ResourceRoute | None:
         if self._index is None:
             self._literal, self._index = _literal_paths(app), _index(app)
+            if app.state.colonnade.accounts is not None:
+                warn_of_open_routes(app)
         method, path = scope["method"], scope["path"]
         if path in self._literal:
             found = self._index.get((method, path))

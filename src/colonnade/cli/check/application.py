@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from fastapi.routing import iter_route_contexts
 
 from colonnade.api.endpoint_route import innermost
+from colonnade.api.open_routes import REMEDY, open_routes
 from colonnade.api.operations import ListRows
 from colonnade.api.route import ResourceRoute, runtime_of
 from colonnade.core.finding import Finding
@@ -33,17 +34,9 @@ def check_access(app: Any) -> Iterator[Finding]:
     if runtime_of(app).authenticate is None:
         yield _OPEN
         return
-    unguarded: dict[str, set[str]] = {}
-    for context in iter_route_contexts(app.routes):
-        route = context.original_route
-        if isinstance(route, ResourceRoute) and not (route.governed or route.apart or context.dependencies):
-            unguarded.setdefault(route.path.split("/")[1], set()).update(route.methods or ())
-    for resource, methods in sorted(unguarded.items()):
-        yield Finding(
-            f"/{resource}",
-            f"no policy says who may {', '.join(sorted(methods))} there, so everybody may",
-            "Resource(..., policy=Policy(allow(...), ...))",
-        )
+    for model, methods in open_routes(app).items():
+        what = f"no policy says who may {', '.join(sorted(methods))} there, so everybody may"
+        yield Finding(model.__name__, what, REMEDY)
 
 
 def check_links(app: Any) -> Iterator[Finding]:
