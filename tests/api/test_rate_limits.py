@@ -213,6 +213,16 @@ async def test_a_batch_does_not_get_around_a_routes_limit() -> None:
         assert (await client.get("books")).json()["total"] == 0
 
 
+async def test_a_batch_is_one_request_to_the_general_limit() -> None:
+    """S32: as a bulk change of a thousand rows is; what a request may do is bounded by itself."""
+    operations = [
+        {"id": str(n), "method": "POST", "path": "/api/v1/books", "body": {"title": "Emma"}} for n in range(20)
+    ]
+    async with clients(limited_app(), "192.0.2.1") as (client,):
+        answer = await client.post("batch", json={"operations": operations})
+        assert (answer.status_code, answer.headers["ratelimit"]) == (200, '"default";r=9;t=60')
+
+
 async def test_every_operation_declares_429() -> None:
     """S28, S32: OpenAPI tells of the refusal."""
     app = limited_app()
