@@ -100,6 +100,7 @@ async def test_many_at_once_are_recorded_each(admin: httpx.AsyncClient) -> None:
     assert [operation for operation, *_ in await told(admin, "tools/4")] == ["create"]
 
 
+@pytest.mark.databases("sqlite-memory")
 async def test_what_is_made_singly_is_recorded_singly(admin: httpx.AsyncClient) -> None:
     """`atomic=false`: an item that is refused leaves no entry, the others do."""
     await new_tool(admin)
@@ -157,6 +158,7 @@ async def test_a_row_that_was_removed_for_good_keeps_no_values(admin: httpx.Asyn
         problem(await owner.get("tools/1/history"), 404)
 
 
+@pytest.mark.databases("sqlite-memory")
 async def test_a_row_of_a_table_without_soft_deletion_keeps_what_it_held(admin: httpx.AsyncClient) -> None:
     """Its deletion is the only one that there is, and says what was lost."""
     await admin.post("tool-labels", json={"code": "x", "words": "sharp"})

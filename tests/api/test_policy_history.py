@@ -8,10 +8,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 
-from colonnade import DeclarationError, IntegerId, record_changes
-from colonnade.models.facts import read_facts
-from colonnade.models.history import history_table
-from colonnade.services.history import keep_history
+from colonnade import record_changes
 from colonnade.services.hooks import Change
 from tests.workshop import ADMIN, ToolPart, client_of, history, new_tool, told, workshop
 
@@ -109,24 +106,3 @@ async def test_openapi_describes_the_history(app: FastAPI) -> None:
     assert {"page", "cursor", "limit", "fields"} <= {parameter["name"] for parameter in operation["parameters"]}
     assert "412" not in operation["responses"]
     assert set(app.openapi()["components"]["schemas"]["HistoryEntry"]["required"]) >= {"operation", "changes"}
-
-
-def test_what_can_have_no_history_is_refused() -> None:
-    """A key that is too long for the index, or a table `history` of the application's own."""
-
-    class Archive(sa.orm.DeclarativeBase):
-        pass
-
-    class Scroll(Archive):
-        __tablename__ = "scrolls"
-        name: sa.orm.Mapped[str] = sa.orm.mapped_column(sa.String(300), primary_key=True)
-
-    class Chronicle(IntegerId, Archive):
-        __tablename__ = "history"
-
-    with pytest.raises(DeclarationError, match="255"):
-        keep_history(read_facts(Scroll))
-    with pytest.raises(DeclarationError, match="declared already"):
-        keep_history(read_facts(Chronicle))
-    with pytest.raises(DeclarationError, match="declared already"):
-        history_table(Archive.metadata)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -15,7 +16,9 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from colonnade import Database
 from tests.library import Shelf, library_app
+from tests.magazine import magazine_app
 from tests.serving import serving
+from tests.workshop import Bench, workshop_resources
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +26,18 @@ def document() -> Iterator[BaseSchema]:
     """The server's own document."""
     with serving(library_app(Database("sqlite://", metadata=Shelf.metadata))) as port:
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Iterator[BaseSchema]:
+    """The document of a server whose rows keep a history; there is one row."""
+    app = magazine_app(Database("sqlite://", metadata=Bench.metadata), workshop_resources())
+    with serving(app) as port:
+        address = f"http://127.0.0.1:{port}"
+        headers = {"X-Account": "1 admin"}
+        for path, body in (("tools", {"name": "Saw"}), ("tool-parts", {"name": "blade", "tool_id": 1})):
+            assert httpx.post(f"{address}/api/v1/{path}", json=body, headers=headers).status_code == 201
+        yield schemathesis.openapi.from_url(f"{address}/openapi.json")
 
 
 OPERATIONS = [
@@ -51,6 +66,17 @@ def _beyond_words(method: str, path: str) -> list[Any]:
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_no_request_surprises(document: BaseSchema, method: str, path: str, mode: GenerationMode) -> None:
     """Every answer is as documented, whatever is sent: its status, media type, headers and body; never a 500."""
+    ask_all(document, method, path, mode)
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_no_question_about_the_past_surprises(recorded: BaseSchema, mode: GenerationMode) -> None:
+    """Nor is any answer of a history: its pages are those of a list."""
+    ask_all(recorded, "get", "/api/v1/tool-parts/{id}/history", mode)
+
+
+def ask_all(document: BaseSchema, method: str, path: str, mode: GenerationMode) -> None:
+    """Send what Hypothesis draws, and hold each answer to the document."""
 
     @settings(
         max_examples=20,

@@ -26,7 +26,7 @@ class _Books(DeclarativeBase):
     metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
-class HistoryEntry(IntegerId, _Books):
+class HistoryRow(IntegerId, _Books):
     """One change of one row.
 
     Attributes:

@@ -122,9 +122,9 @@ class History:
         return _row(change, self._table, change.id, version, differences)
 
     def _differences(self, before: Values, after: Values) -> dict[str, Any]:
-        """Give, by field, what it held before and after, as JSON has it; of a secret only that it differs."""
+        """Give, by field, what it held before and after; of a secret, and of bytes, only that it differs."""
         return {
-            key: None if column.secret else (_wire(before.get(key), column), _wire(after.get(key), column))
+            key: (_wire(before.get(key), column), _wire(after.get(key), column)) if _is_told(column) else None
             for key, column in self._fields.items()
             if before.get(key) != after.get(key)
         }
@@ -188,10 +188,14 @@ def _keeps_books(column: ColumnFacts, facts: TableFacts) -> bool:
     return is_soft or is_time or column is facts.identity or column is facts.version
 
 
+def _is_told(column: ColumnFacts) -> bool:
+    """Tell whether what a column holds may stand in a history; one of a type of the application's own may be encrypted."""
+    is_strange = column.kind is Kind.OTHER and isinstance(column.column.type, sa.TypeDecorator)
+    return not (column.secret or is_strange or column.python_type is bytes)
+
+
 def _wire(value: Any, column: ColumnFacts) -> Any:
     """Make of a value what `dump_json` writes as the wire has it."""
     if isinstance(value, time):
         return value.isoformat()  # see `query.wire`
-    if column.kind is Kind.OTHER:
-        return to_jsonable_python(value, fallback=str, bytes_mode="base64")
-    return value
+    return to_jsonable_python(value, fallback=str) if column.kind is Kind.OTHER else value

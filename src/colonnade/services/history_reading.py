@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from colonnade.core.json import dump_json, parse_json
 from colonnade.database.database import Database
 from colonnade.models.facts import read_facts
-from colonnade.models.history import HISTORY, HistoryEntry
+from colonnade.models.history import HISTORY, HistoryRow
 from colonnade.policy.access import Access, access_to, refusal
 from colonnade.policy.audience import standing_of
 from colonnade.policy.principal import Principal
@@ -26,7 +26,7 @@ from colonnade.services.reading import Reader
 Fields = Mapping[str, str]
 """The fields whose changes are shown: attribute -> name on the wire."""
 
-ENTRIES = Reader(Blueprint("history", read_facts(HistoryEntry), StoredEntry, StoredEntry, StoredEntry))
+ENTRIES = Reader(Blueprint("history", read_facts(HistoryRow), StoredEntry, StoredEntry, StoredEntry))
 """Reads the entries of all tables; nobody is let at them but by `HistoryReader`."""
 
 
