@@ -116,7 +116,7 @@ def _rest(rules: ListRules) -> list[dict[str, Any]]:
 def _trees(rules: ListRules) -> Iterator[dict[str, Any]]:
     """Describe the boolean filter and the search, where there are any."""
     if rules.search:
-        what = "Words to look for, all of them," if rules.words else "Text to look for"
+        what = "Words to look for, all of them, the last one as a beginning," if rules.words else "Text to look for"
         words = f"{what} in {', '.join(rules.search)}; literal, without regard to case"
         yield _query("q", {"type": "string", "minLength": 1, "maxLength": MAX_SEARCH}, words)
     if rules.filters:

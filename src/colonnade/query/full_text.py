@@ -1,11 +1,12 @@
 """Rows whose words match a search, by the index that `colonnade.models.full_text` declares.
 
 What is looked for goes to the database as words in quotation marks, so that nothing in it is an operator: each of them has
-to be there, in whatever order.
+to be there, in whatever order. One that ends with `BEGINNING` may go on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -23,6 +24,10 @@ MATCHES_UNINDEXED = "matches_unindexed"
 """The same for one word that is too short or too long for MariaDB's index: there it is looked for in the rows."""
 
 
+BEGINNING = "*"
+"""Behind a word that is the beginning of those that are looked for; no word has it in itself."""
+
+
 class _Query(sa.types.TypeDecorator[str]):
     """Words as each database wants them in a search."""
 
@@ -30,18 +35,41 @@ class _Query(sa.types.TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str:
-        sign = "" if dialect.name in {"postgresql", "sqlite"} else "+"
-        return " ".join(f'{sign}"{word}"' for word in (value or "").split())
+        write, between = _WRITTEN.get(dialect.name, (_for_mysql, " "))
+        return between.join(map(write, (value or "").split()))
+
+
+def _for_postgresql(word: str) -> str:
+    return f"'{word[:-1]}':*" if word.endswith(BEGINNING) else f"'{word}'"
+
+
+def _for_sqlite(word: str) -> str:
+    return f'"{word[:-1]}"*' if word.endswith(BEGINNING) else f'"{word}"'
+
+
+def _for_mysql(word: str) -> str:
+    # In quotation marks the sign would be punctuation.
+    return f"+{word}" if word.endswith(BEGINNING) else f'+"{word}"'
+
+
+_WRITTEN: Mapping[str, tuple[Callable[[str], str], str]] = {
+    "postgresql": (_for_postgresql, " & "),
+    "sqlite": (_for_sqlite, " "),
+}
+"""How a word is written in a search, and what stands between two that both have to be there."""
 
 
 class _Word(sa.types.TypeDecorator[str]):
-    """One word, as `_Query` has it; for MariaDB between the spaces that are around it in the column of words."""
+    """One word, as `_Query` has it; for MariaDB with the spaces that are around it in the column of words."""
 
     impl = sa.Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str:
-        return f'"{value}"' if dialect.name in {"postgresql", "sqlite"} else f" {value} "
+        word = value or ""
+        if dialect.name in _WRITTEN:
+            return _WRITTEN[dialect.name][0](word)
+        return f" {word[:-1]}" if word.endswith(BEGINNING) else f" {word} "
 
 
 class _Matches(FunctionElement[bool]):
@@ -88,7 +116,7 @@ def _by_vector(element: FunctionElement[Any], compiler: SQLCompiler, **kwargs: A
     declared = full_text_of(_table(element))
     assert declared is not None  # `matches` made it
     query, _, *columns = (compiler.process(clause, **kwargs) for clause in element.clauses)
-    return f"({document(columns, declared.config)} @@ websearch_to_tsquery('{declared.config}', {query}))"
+    return f"({document(columns, declared.config)} @@ to_tsquery('{declared.config}', {query}))"
 
 
 @compiles(_Matches, "sqlite")

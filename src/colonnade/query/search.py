@@ -1,11 +1,15 @@
-"""`q`: a text looked for as it stands, in the fields that a resource declares; its words, where the model indexes them."""
+"""`q`: a text looked for as it stands, in the fields that a resource declares; its words, where the model indexes them.
+
+The last word is looked for as a beginning, as search boxes do. Rows are not ranked: the databases weigh words differently,
+so that pages would differ, and a walk has no place in an order that every change of another row moves.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from colonnade.query.full_text import MATCHES, MATCHES_UNINDEXED
+from colonnade.query.full_text import BEGINNING, MATCHES, MATCHES_UNINDEXED
 from colonnade.query.refusals import refuse_parameter
 from colonnade.query.request import Condition, Group
 
@@ -22,8 +26,9 @@ def read_search(text: str, fields: Sequence[str], *, words: bool = False) -> Gro
     Args:
         text: what is looked for.
         fields: in which.
-        words: the fields are indexed by words: each word has to be in one of them. A text without any word is looked for
-            as it stands all the same.
+        words: the fields are indexed by words: each word has to be in one of them, the last one as the beginning of a word
+            if nothing but a `*` stands behind it, so that who is still typing is shown something. A text without any word
+            is looked for as it stands all the same.
 
     Raises:
         InvalidParameterError: CLN200, it is empty, longer than 200 characters, or holds U+0000.
@@ -33,6 +38,8 @@ def read_search(text: str, fields: Sequence[str], *, words: bool = False) -> Gro
     if "\0" in text:
         refuse_parameter("q", "text_unstorable", "Text can't hold U+0000.")
     if words and (found := _words_of(text)):
+        if _is_of_word(text.removesuffix("*")[-1]):
+            found[-1] += BEGINNING
         return Group("and", tuple(_matches(found)))
     return Group("or", tuple([Condition(field, "icontains", (text,)) for field in fields]))
 
@@ -47,9 +54,17 @@ def _is_of_word(character: str) -> bool:
 
 
 def _matches(words: list[str]) -> Iterator[Condition]:
-    indexed = [word for word in words if len(word) in INDEXED]
+    indexed = [word for word in words if _is_indexed(word)]
     if indexed:
         yield Condition("", MATCHES, (" ".join(indexed),))
     for word in dict.fromkeys(words):
-        if len(word) not in INDEXED:
+        if not _is_indexed(word):
             yield Condition("", MATCHES_UNINDEXED, (word,))
+
+
+def _is_indexed(word: str) -> bool:
+    """Tell whether MariaDB finds a word by its index: a beginning only if that has nothing at which it parts words."""
+    beginning = word.removesuffix(BEGINNING)
+    return len(beginning) in INDEXED and (
+        beginning == word or all(one.isalpha() or one.isdecimal() for one in beginning)
+    )
