@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 NOTES = """
-    import asyncio, os
+    import asyncio, os, pathlib
     from sqlalchemy import String
     from sqlalchemy.orm import Mapped, mapped_column
     from colonnade import Base, Database, IntegerId, Resource, Settings, create_app
@@ -34,8 +34,10 @@ NOTES = """
         return os.getpid()
 
     @app.get("/slow")
-    async def slow(seconds: float = 1.0) -> str:
-        await asyncio.sleep(seconds)
+    async def slow() -> str:
+        pathlib.Path("begun").touch()
+        while not pathlib.Path("go-on").exists():
+            await asyncio.sleep(0.01)
         return "done"
 """
 

@@ -23,7 +23,7 @@ def port() -> Iterator[int]:
 
 def ask(port: int, *requests: bytes) -> list[tuple[int, dict[str, str], bytes]]:
     """Send requests on one connection, one after the other, and give each one's status, headers and body."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, connection.makefile("rb") as answers:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection, connection.makefile("rb") as answers:
         found = []
         for request in requests:
             connection.sendall(request)
@@ -85,7 +85,7 @@ def test_a_body_that_never_ends_is_stopped(port: int) -> None:
     """20 MB without a length are refused before they are all there."""
     head = b"POST /api/v1/books HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(head)
         try:
             for _ in range(320):
@@ -98,6 +98,6 @@ def test_a_body_that_never_ends_is_stopped(port: int) -> None:
 @pytest.mark.parametrize("sent", [b'{"title": "a"', b""])
 def test_a_client_that_goes_away_leaves_nothing(port: int, sent: bytes) -> None:
     """Half a body and no more: nothing is stored, and the server goes on."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(body(b"POST", b"/api/v1/books", b"x" * 100)[:-100] + sent)
     assert json.loads(ask(port, GOOD)[0][2])["total"] == 0

@@ -37,6 +37,6 @@ async def test_a_serving_process_runs_jobs_unless_it_is_told_not_to(database_url
             await connection.run_sync(METADATA.create_all)
         await new_book(client)
         if is_on:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await began.wait()
     assert began.is_set() == is_on

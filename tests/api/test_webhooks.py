@@ -163,7 +163,7 @@ async def subscribed(client: httpx.AsyncClient, url: str, *events: str) -> dict[
 async def settled(client: Any) -> list[Any]:
     """Wait until no job is left to do, and give those that were given up."""
     database = client.app.state.database
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             left = [row["state"] for row in await list_jobs(database)]
             if not {JobState.QUEUED, JobState.RUNNING} & set(left):
@@ -268,7 +268,7 @@ async def test_a_delivery_is_tried_again_with_the_same_id_and_body(
     async with stall(database_url) as client:
         await subscribed(client, hook_url)
         await client.post("pears", json={"name": "Conference"})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not subscriber.requests:
                 await asyncio.sleep(0.01)
         subscriber.status = 204

@@ -121,7 +121,7 @@ async def test_a_cancelled_long_read_is_stopped(driver: SQLiteDriver) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     threads = driver._reader._threads
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while len(threads._idle) < len(threads._open):
             await asyncio.sleep(0.005)
 

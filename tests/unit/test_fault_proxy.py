@@ -47,7 +47,7 @@ async def say(streams: Streams, text: bytes) -> bytes:
     reader, writer = streams
     writer.write(text)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await reader.readexactly(len(text))
     except asyncio.IncompleteReadError as error:
         return error.partial

@@ -82,10 +82,10 @@ def test_a_surrogate_pair_is_a_character() -> None:
 @pytest.mark.parametrize("number", ["1e99999999", "-1e99999999", "1e-99999999", "1e1000", "9" * 5_000, "1.0e4000"])
 def test_a_number_out_of_all_bounds_does_not_fit(number: str) -> None:
     """A number of a million digits is refused before anybody reckons with it."""
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InvalidBodyError):
         parse_json(f'{{"quantity": {number}}}'.encode())
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("body", [b'"1e9999"', b'["e12345", 0e99999]', b"1e999"])
