@@ -9,7 +9,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from colonnade import Change, Database, JobRequest, JobRun, Service, Settings, create_app, job, job_table
+from colonnade import Change, Database, JobRequest, JobRun, RuleError, Service, Settings, create_app, job, job_table
 from colonnade.models.jobs import JOBS
 from tests.library import Shelf, book_resource, client_of, new_book, problem
 
@@ -69,7 +69,7 @@ async def asked(client: Any) -> list[tuple[Any, ...]]:
         found = list(await unit.session.execute(sa.select(JOBS.c.arguments).order_by(JOBS.c.id)))
         await unit.session.execute(sa.delete(JOBS))
         await unit.commit()
-    return [tuple(row.arguments[name] for name in ("action", "id", "title")) for row in found]
+    return [tuple(row.arguments.get(name) for name in ("action", "id", "title")) for row in found]
 
 
 async def test_each_change_asks_once(client: httpx.AsyncClient) -> None:
@@ -111,3 +111,40 @@ async def test_many_changes_at_once_ask_for_each(client: httpx.AsyncClient) -> N
     assert await asked(client) == []
     assert (await client.post("batch", json={"operations": operations[:1]})).status_code == 200
     assert [row[2] for row in await asked(client)] == ["Three"]
+
+
+@pytest.mark.parametrize("service", [Telling], indirect=True)
+async def test_a_planned_change_asks_without_a_session(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows from a change without hooks is stored by planned statements, behind the change's own."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "unit_of_work", None)
+        book = await new_book(client, "Emma")
+        assert (await client.patch(f"books/{book['id']}", json={"pages": 3})).status_code == 200
+        assert (await client.delete(f"books/{book['id']}")).status_code == 204
+    assert [row[0] for row in await asked(client)] == ["create", "update", "delete"]
+
+
+class Once(Telling):
+    """Asks for a job unless one waits, and for none of a book that may not be told."""
+
+    def jobs(self, change: Change) -> Iterator[JobRequest]:
+        """Tell of the first change only."""
+        if change.values.get("title") == "Secret":
+            raise RuleError("Nobody may be told.")
+        yield told.request(change.action, change.id).once("told")
+
+
+class OnceHooked(Once, Hooked):
+    """The same with hooks."""
+
+
+@pytest.mark.parametrize("service", [Once, OnceHooked], indirect=True)
+async def test_a_job_with_a_key_is_asked_for_once(client: httpx.AsyncClient) -> None:
+    """A change whose job waits already is stored all the same; one whose job can't be asked for is not."""
+    await new_book(client, "Emma")
+    await new_book(client, "Persuasion")
+    problem(await client.post("books", json={"title": "Secret"}), 422)
+    assert [book["title"] for book in (await client.get("books")).json()["books"]] == ["Emma", "Persuasion"]
+    assert len(await asked(client)) == 1

@@ -27,7 +27,7 @@ from colonnade.database import sqlite
 from colonnade.database.changes import Changes, watch_changes
 from colonnade.database.comments import comment_statements, commented
 from colonnade.database.diagnosis import Cause, Diagnosis, explain, outcome_unknown, pool_exhausted
-from colonnade.database.driver import Driver, Outcome, Statement, UnsureError
+from colonnade.database.driver import Driver, Follow, Outcome, Statement, UnsureError
 from colonnade.database.hiding import HidingSession
 from colonnade.database.lending import PoolEvents
 from colonnade.database.pool import deadline_of, pool_options, watch_pool
@@ -179,41 +179,61 @@ class Database:
         finally:
             self.watch.ended(statement.sql, statement.arguments, began)
 
-    async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
+    async def commit(self, statements: Sequence[Statement], follow: Follow | None = None) -> list[Outcome]:
         """Run a planned change in one transaction and commit it: durable when this returns, nothing stored when it raises.
 
         Deadlocks, serialization failures and connections lost before the commit are tried again, three times.
+
+        Args:
+            statements: in their order.
+            follow: gives further ones of the same transaction from the outcomes of those.
+
+        Returns:
+            One outcome for each of `statements`.
 
         Raises:
             UniqueError, ForeignKeyError, CheckError, RequiredError: a constraint, told by the fields it is about.
             ServerError: CLN510 to CLN514.
         """
 
-        async def once() -> list[Outcome]:
-            return await self._store(statements)
+        async def once() -> list[tuple[Statement, Outcome]]:
+            return await self._store(statements, follow)
 
         began = self.changes.tick()
         try:
-            outcomes = await self.retry(once)
+            stored = await self.retry(once)
         except BaseException:
             # A caller that is cancelled may find its change stored all the same.
             self.changes.note_statements(began, statements)
             raise
-        self.changes.note_statements(began, statements, outcomes)
-        return outcomes
+        outcomes = [outcome for _, outcome in stored]
+        self.changes.note_statements(began, [statement for statement, _ in stored], outcomes)
+        return outcomes[: len(statements)]
 
-    async def _store(self, change: Sequence[Statement]) -> list[Outcome]:
-        statements = [*change, *self.versions.renewals(change)]
+    async def _store(self, change: Sequence[Statement], follow: Follow | None) -> list[tuple[Statement, Outcome]]:
+        """Run a change once, and tell what was run for it, which the renewals of versions are no part of."""
+        statements = self._told([*change, *self.versions.renewals(change)])
+        further: list[Statement] = []
+
+        def complete(outcomes: Sequence[Outcome]) -> Sequence[Statement]:
+            further[:] = [] if follow is None else self._told(follow(outcomes[: len(change)]))
+            return further
+
+        began = perf_counter()
+        try:
+            outcomes = await self._translating(self.driver.commit(statements, None if follow is None else complete))
+        finally:
+            self.watch.ended_together([*statements, *further], began)
+        stored = list(zip(change, outcomes, strict=False))
+        return stored + list(zip(further, outcomes[len(statements) :], strict=True))
+
+    def _told(self, statements: Sequence[Statement]) -> Sequence[Statement]:
+        """Name the route in statements and log them, where that is wanted."""
         if self._comments:
             statements = [Statement(commented(sql), arguments) for sql, arguments in statements]
         for statement in statements:
             self.watch.echo(statement)
-        began = perf_counter()
-        try:
-            outcomes = await self._translating(self.driver.commit(statements))
-        finally:
-            self.watch.ended_together(statements, began)
-        return outcomes[: len(change)]
+        return statements
 
     async def stamp(self) -> object | None:
         """Give a value that stays equal for as long as nobody commits anything; None where the database has none.

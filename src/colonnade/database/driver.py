@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from colonnade.query.compile import Statement
 
-__all__ = ["Driver", "Outcome", "Statement", "UnsureError"]
+__all__ = ["Driver", "Follow", "Outcome", "Statement", "UnsureError"]
 
 
 class Outcome(NamedTuple):
@@ -15,6 +15,10 @@ class Outcome(NamedTuple):
 
     rows: Sequence[Sequence[Any]]
     affected: int
+
+
+Follow: TypeAlias = Callable[[Sequence[Outcome]], Sequence[Statement]]
+"""Gives the statements that complete a change from what those before them gave: quick, on any thread, once for each try."""
 
 
 class UnsureError(Exception):
@@ -33,8 +37,11 @@ class Driver(Protocol):
         """Run one read outside any transaction and give all its rows."""
         ...
 
-    async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
-        """Run statements in one transaction; return when the commit is durable, or raise with nothing stored.
+    async def commit(self, statements: Sequence[Statement], follow: Follow | None = None) -> list[Outcome]:
+        """Run statements in one transaction, and what follows from them; durable on return, or raise with nothing stored.
+
+        Returns:
+            One outcome for each statement, those that followed included.
 
         Raises:
             UnsureError: nobody can tell whether it was stored.

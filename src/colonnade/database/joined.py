@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.database.database import Database
-from colonnade.database.driver import Outcome, Statement
+from colonnade.database.driver import Follow, Outcome, Statement
 from colonnade.database.unit_of_work import Effect, Translation, UnitOfWork
 
 Result = TypeVar("Result")
@@ -42,10 +42,12 @@ class JoinedDatabase(Database):
                 raise problem from error
             raise
 
-    async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
+    async def commit(self, statements: Sequence[Statement], follow: Follow | None = None) -> list[Outcome]:
         """Run a planned change as a savepoint of the transaction."""
         async with self.unit_of_work() as unit:
             outcomes = [await unit.run(statement) for statement in statements]
+            for statement in () if follow is None else follow(outcomes):
+                await unit.run(statement)
             await unit.commit()
         return outcomes
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from colonnade.database.diagnosis import Cause, Diagnosis
-from colonnade.database.driver import Outcome, Statement, UnsureError
+from colonnade.database.driver import Follow, Outcome, Statement, UnsureError
 from colonnade.database.pool import CONNECT_SECONDS
 
 
@@ -119,12 +120,17 @@ class MySQLDriver:
 
     async def fetch(self, statement: Statement) -> Sequence[Sequence[Any]]:
         """Run one read; the snapshot that it opened is closed again by the pool's rollback."""
-        outcomes = await self._run([statement], commit=False)
-        return outcomes[0].rows
+        async with self._lent() as connection:
+            return (await self._run(connection, [statement]))[0].rows
 
-    async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
+    async def commit(self, statements: Sequence[Statement], follow: Follow | None = None) -> list[Outcome]:
         """Run statements in one transaction; autocommit is off, so the first one opens it."""
-        return await self._run(statements, commit=True)
+        async with self._lent() as connection:
+            outcomes = await self._run(connection, statements)
+            if follow is not None:
+                outcomes += await self._run(connection, follow(outcomes))
+            await self._commit(connection)
+        return outcomes
 
     async def stamp(self) -> None:
         """MariaDB has no cheap sign of a commit: its counters tell of rows when they are written, not when they show."""
@@ -135,21 +141,21 @@ class MySQLDriver:
     async def dispose(self) -> None:
         """Nothing is held between statements."""
 
-    async def _run(self, statements: Sequence[Statement], *, commit: bool) -> list[Outcome]:
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Any]:
         lent: PoolProxiedConnection = await greenlet_spawn(self._engine.pool.connect)
-        connection: Any = lent.driver_connection
         try:
-            async with connection.cursor() as cursor:
-                outcomes = [await self._execute(cursor, statement) for statement in statements]
-            if commit:
-                await self._commit(connection)
+            yield lent.driver_connection
         except BaseException as error:
             if not isinstance(error, Exception) or isinstance(error, UnsureError) or _is_lost(error):
                 lent.invalidate()
             raise
         finally:
             await greenlet_spawn(lent.close)
-        return outcomes
+
+    async def _run(self, connection: Any, statements: Sequence[Statement]) -> list[Outcome]:
+        async with connection.cursor() as cursor:
+            return [await self._execute(cursor, statement) for statement in statements]
 
     @staticmethod
     async def _commit(connection: Any) -> None:

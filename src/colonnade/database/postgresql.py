@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from colonnade.database.diagnosis import Cause, Diagnosis
-from colonnade.database.driver import Outcome, Statement, UnsureError
+from colonnade.database.driver import Follow, Outcome, Statement, UnsureError
 from colonnade.database.lending import LendingPool
 
 MAX_PREPARED = 500
@@ -57,19 +57,19 @@ class PostgreSQLDriver:
         self._give_back(lent)
         return rows
 
-    async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
-        """Run statements in one transaction; a single one is its own."""
+    async def commit(self, statements: Sequence[Statement], follow: Follow | None = None) -> list[Outcome]:
+        """Run statements in one transaction; a single one that nothing follows from is its own."""
         lent = await self._borrow()
         try:
-            if len(statements) == 1:
-                found = [await self._execute_alone(lent, statements[0])]
+            if len(statements) == 1 and follow is None:
+                outcomes = [_outcome(await self._execute_alone(lent, statements[0]))]
             else:
-                found = await self._execute_together(lent, statements)
+                outcomes = await self._execute_together(lent, statements, follow)
         except BaseException as error:
             self._give_back(lent, error)
             raise
         self._give_back(lent)
-        return [Outcome(rows, len(rows)) for rows in found]
+        return outcomes
 
     async def stamp(self) -> object:
         """Give the snapshot: two that are equal see the same rows, since every transaction that writes is in it."""
@@ -96,12 +96,16 @@ class PostgreSQLDriver:
                 raise UnsureError from error
             raise
 
-    async def _execute_together(self, lent: Lent, statements: Sequence[Statement]) -> list[Rows]:
+    async def _execute_together(
+        self, lent: Lent, statements: Sequence[Statement], follow: Follow | None
+    ) -> list[Outcome]:
         connection: Any = lent.driver_connection
         transaction = connection.transaction()
         await transaction.start()
         try:
-            found = [await self._execute(lent, statement) for statement in statements]
+            outcomes = [_outcome(await self._execute(lent, statement)) for statement in statements]
+            for statement in () if follow is None else follow(outcomes):
+                outcomes.append(_outcome(await self._execute(lent, statement)))
         except Exception as error:
             if not is_lost(error):
                 await transaction.rollback()
@@ -112,7 +116,7 @@ class PostgreSQLDriver:
             if is_silent(error):
                 raise UnsureError from error
             raise
-        return found
+        return outcomes
 
     async def _execute(self, lent: Lent, statement: Statement) -> Rows:
         connection: Any = lent.driver_connection
@@ -152,6 +156,10 @@ class PostgreSQLDriver:
             lent.close()
         else:
             self._pool.put_back(lent)
+
+
+def _outcome(rows: Rows) -> Outcome:
+    return Outcome(rows, len(rows))
 
 
 def is_lost(error: BaseException) -> bool:

@@ -17,6 +17,7 @@ from colonnade.core.errors import DeclarationError
 from colonnade.models.clock import utc_now
 from colonnade.models.jobs import JOBS, MAX_KEY, JobState
 from colonnade.models.mixins import uuid7
+from colonnade.query.compile import CompiledStatement, Statement, compile_statement
 
 
 class InTransaction(Protocol):
@@ -103,6 +104,22 @@ class JobRequest:
             "progress": 0.0,
             "created_at": now,
         }
+
+
+class PlannedJobs:
+    """Stores work by planned statements, which are part of somebody else's transaction on the compiled way."""
+
+    def __init__(self) -> None:
+        self._plans: dict[tuple[str, bool], CompiledStatement] = {}
+
+    def statement(self, request: JobRequest, dialect: sa.Dialect) -> Statement:
+        """Bind one piece of work into the statement that stores it; one with a key that is taken stores nothing."""
+        shape = (f"{dialect.name}+{dialect.driver}", request.key is not None)
+        if (plan := self._plans.get(shape)) is None:
+            insert = sa.insert(JOBS) if request.key is None else insert_once(dialect.name)
+            row = {name: sa.bindparam(name, type_=JOBS.c[name].type) for name in request.row()}
+            plan = self._plans[shape] = compile_statement(insert.values(row), dialect)
+        return plan.bind(request.row())
 
 
 async def enqueue_all(session: AsyncSession, requests: Iterable[JobRequest]) -> None:

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from colonnade.core.json import dump_json
-from colonnade.jobs.request import JobRequest, enqueue_all
+from colonnade.database.database import Database
+from colonnade.jobs.request import JobRequest, PlannedJobs, enqueue_all
 from colonnade.models.clock import utc_now
+from colonnade.query.compile import Statement
+from colonnade.query.shape import Row
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.hooks import Change
-from colonnade.services.reading import Reader
+from colonnade.services.reading import CompiledRead, Reader
 from colonnade.webhooks.event import event_request
 
 
@@ -26,6 +29,7 @@ class Followups:
     def __init__(self, blueprint: Blueprint, reader: Reader) -> None:
         self._service, self._plural = blueprint.service, blueprint.plural
         self._reader = reader
+        self._jobs = PlannedJobs()
         self.are_needed = self._service.publishes or self._service.overrides("jobs")
 
     def are_none(self, change: Change) -> bool:
@@ -35,6 +39,23 @@ class Followups:
         if self._service.publishes or change.action == "create":
             return False
         return not list(self._service.jobs(change))
+
+    def planned(
+        self, database: Database, change: Change, read: CompiledRead | None, row: Row | None
+    ) -> list[Statement]:
+        """Give the statements that store them behind a planned change.
+
+        Args:
+            database: where.
+            change: made; its id is known.
+            read: the plan that shows a row as its subscribers see it; of use only where the service publishes.
+            row: as that plan selects it; None where it is gone.
+        """
+        requests = list(self._service.jobs(change))
+        if self._service.publishes:
+            shown = {"id": change.id} if read is None or row is None else read.shape([row])[0]
+            requests.append(event_request(self._plural, change.action, dump_json(shown), utc_now()))
+        return [self._jobs.statement(request, database.dialect) for request in requests]
 
     async def store(self, session: AsyncSession, changes: Sequence[Change]) -> None:
         """Store them.

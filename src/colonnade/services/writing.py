@@ -283,11 +283,26 @@ class Writer:
         """Commit the plan of a change: here it becomes durable."""
         statements = self.plans.bound(database, kind, change)
         try:
-            if self.followups.are_none(change) and not self.history.is_kept:
-                return await database.commit(statements)
+            if not self.history.is_kept:
+                if self.followups.are_none(change):
+                    return await database.commit(statements)
+                if self._shows_whole(change) or not self.blueprint.service.publishes:
+                    return await database.commit(statements, partial(self._follow, database, change))
             return await database.retry(lambda: self._commit_with_others(database, statements, change))
         except ForeignKeyError as error:
             raise await self.located(database, error, change.action, change.values) from error
+
+    def _shows_whole(self, change: Change) -> bool:
+        """Tell whether a change gives its row back as subscribers see it: whoever makes it sees all of it."""
+        return change.permit is None or change.permit.after is None
+
+    def _follow(self, database: Database, change: Change, outcomes: Sequence[Outcome]) -> list[Statement]:
+        """Give the statements that store what follows from a change, if it changes anything."""
+        if not outcomes[0].affected:
+            return []
+        row = None if change.action == "delete" else outcomes[-1].rows[0]
+        id = self.plans.id_of(database, change, row) if change.action == "create" and row is not None else change.id
+        return self.followups.planned(database, replace(change, id=id), self.reader.compiled_get(database), row)
 
     async def _commit_with_others(
         self, database: Database, statements: list[Statement], change: Change

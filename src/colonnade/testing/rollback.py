@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
 
 from colonnade.database.database import Database
-from colonnade.database.driver import Driver, Outcome, Statement
+from colonnade.database.driver import Driver, Follow, Outcome, Statement
 
 
 @asynccontextmanager
@@ -68,10 +68,12 @@ class OneConnectionDriver(Driver):
         """Run one read; in a savepoint too, because an error would end the whole transaction on PostgreSQL."""
         return (await self.commit([statement]))[0].rows
 
-    async def commit(self, statements: Sequence[Statement]) -> list[Outcome]:
+    async def commit(self, statements: Sequence[Statement], follow: Follow | None = None) -> list[Outcome]:
         """Run statements in a savepoint, which is kept when all of them succeed."""
         async with self._connection.begin_nested():
-            return [await self._run(statement) for statement in statements]
+            outcomes = [await self._run(statement) for statement in statements]
+            further = () if follow is None else follow(outcomes)
+            return outcomes + [await self._run(statement) for statement in further]
 
     async def stamp(self) -> None:
         """Nothing is told: what the test writes is never committed."""

@@ -15,12 +15,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from colonnade.database.driver import Outcome, Statement
+from colonnade.database.driver import Follow, Outcome, Statement
 from colonnade.database.sqlite.connection import is_busy, is_interrupted, patiently
 from colonnade.database.sqlite.pace import Budget
 
-Change = Sequence[Statement]
 Result = list[Outcome] | Exception
+
+
+class Change(NamedTuple):
+    """Statements, and what follows from them."""
+
+    statements: Sequence[Statement]
+    follow: Follow | None = None
 
 
 class Undone(Exception):  # noqa: N818  (caught here and in the writer, never seen by a caller)
@@ -136,19 +142,30 @@ def store_singly(desk: Desk, changes: Sequence[Change]) -> list[Result]:
 
 
 def _run_change(connection: sqlite3.Connection, change: Change) -> Result:
-    outcomes = []
-    for statement in change:
-        try:
-            cursor = connection.execute(*statement)
-            rows = cursor.fetchall()
-        except Exception as error:
-            # SQLite has rolled back everything on its own accord (a full disk, an interrupted change), or it has to be.
-            if not connection.in_transaction or is_interrupted(error) or is_busy(error):
-                roll_back(connection)
-                raise Undone(statement.sql, error) from error
-            return error
-        outcomes.append(Outcome(rows, cursor.rowcount if cursor.rowcount >= 0 else len(rows)))
+    outcomes: list[Outcome] = []
+    try:
+        for statement in change.statements:
+            outcomes.append(_run_statement(connection, statement))
+        for statement in () if change.follow is None else change.follow(outcomes):
+            outcomes.append(_run_statement(connection, statement))
+    except Undone:
+        raise
+    except Exception as error:
+        return error
     return outcomes
+
+
+def _run_statement(connection: sqlite3.Connection, statement: Statement) -> Outcome:
+    try:
+        cursor = connection.execute(*statement)
+        rows = cursor.fetchall()
+    except Exception as error:
+        # SQLite has rolled back everything on its own accord (a full disk, an interrupted change), or it has to be.
+        if not connection.in_transaction or is_interrupted(error) or is_busy(error):
+            roll_back(connection)
+            raise Undone(statement.sql, error) from error
+        raise
+    return Outcome(rows, cursor.rowcount if cursor.rowcount >= 0 else len(rows))
 
 
 def roll_back(connection: sqlite3.Connection) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from colonnade.database.driver import Outcome, Statement
+from colonnade.database.driver import Follow, Outcome, Statement
 from colonnade.database.sqlite.connection import LOCK_TIMEOUT, Connect, connector
 from colonnade.database.sqlite.reader import Reader
 from colonnade.database.sqlite.threads import Rows, ThreadedReads
@@ -58,7 +58,9 @@ class SQLiteDriver:
         """
         return self._reader.fetch(statement)
 
-    def commit(self, statements: Sequence[Statement]) -> Coroutine[Any, Any, list[Outcome]]:
+    def commit(
+        self, statements: Sequence[Statement], follow: Follow | None = None
+    ) -> Coroutine[Any, Any, list[Outcome]]:
         """Run statements in one transaction; return after the durable commit.
 
         Changes that wait at the same moment share a transaction, each in its own savepoint. A caller that is cancelled
@@ -66,15 +68,16 @@ class SQLiteDriver:
 
         Args:
             statements: in their order; one that returns rows is run to its end.
+            follow: gives further ones from what those gave.
 
         Returns:
-            One outcome per statement.
+            One outcome per statement, those that followed included.
 
         Raises:
             RuntimeError: after `dispose`, or inside this task's own `exclusive`.
             sqlite3.Error: SQLite's own; nothing of this call is stored.
         """
-        return self._writer.commit(statements)
+        return self._writer.commit(statements, follow)
 
     def stamp(self) -> Coroutine[Any, Any, object | None]:
         """Give a value that stays equal for as long as no connection commits anything."""

@@ -18,8 +18,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from colonnade.database.driver import Outcome, Statement
-from colonnade.database.sqlite.batch import Desk, Result, Undone, finish, roll_back, run_changes, store
+from colonnade.database.driver import Follow, Outcome, Statement
+from colonnade.database.sqlite.batch import Change, Desk, Result, Undone, finish, roll_back, run_changes, store
 from colonnade.database.sqlite.connection import LOCK_TIMEOUT, NAP, Connect, is_busy, is_interrupted
 from colonnade.database.sqlite.pace import Budget, Pace
 from colonnade.database.sqlite.worker import Worker
@@ -34,7 +34,7 @@ class _Call:
 
     __slots__ = ("change", "future")
 
-    def __init__(self, change: Sequence[Statement], future: asyncio.Future[list[Outcome]]) -> None:
+    def __init__(self, change: Change, future: asyncio.Future[list[Outcome]]) -> None:
         self.change = change
         self.future = future
 
@@ -64,8 +64,8 @@ class Writer:
         self._is_memory = False
         self._closed = False
 
-    async def commit(self, change: Sequence[Statement]) -> list[Outcome]:
-        """Store a change; return when it is on the disk, with one outcome per statement.
+    async def commit(self, statements: Sequence[Statement], follow: Follow | None = None) -> list[Outcome]:
+        """Store a change; return when it is on the disk, with one outcome per statement, those that followed included.
 
         A caller that is cancelled may find its change stored all the same.
 
@@ -78,7 +78,7 @@ class Writer:
         if self._holder is not None and self._holder is asyncio.current_task():
             raise RuntimeError("commit() inside exclusive() waits for itself; use the session's own connection")
         loop = asyncio.get_running_loop()
-        call = _Call(change, loop.create_future())
+        call = _Call(Change(statements, follow), loop.create_future())
         self._calls.append(call)
         if self._serving is None:
             self._serving = loop.create_task(self._serve())
@@ -200,10 +200,10 @@ class Writer:
         for call, result in zip(calls, results, strict=True):
             _settle(call, result)
 
-    def _run_here(self, desk: Desk, changes: list[Sequence[Statement]]) -> list[Result] | None:
+    def _run_here(self, desk: Desk, changes: list[Change]) -> list[Result] | None:
         """Run statements where they stand, without a COMMIT; None when they belong on the thread."""
         is_slow = self._pace.is_slow
-        if any(len(change) > _MANY or any(is_slow(statement.sql) for statement in change) for change in changes):
+        if any(len(sent) > _MANY or any(is_slow(statement.sql) for statement in sent) for sent, _ in changes):
             return None
         try:
             return run_changes(desk, changes, desk.budget.shorten, until=time.monotonic() + _SLICE)
