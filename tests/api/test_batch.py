@@ -66,6 +66,17 @@ async def test_operations_are_done_in_their_order(client: Client) -> None:
     assert (await total(client), await total(client, "publishers")) == (1, 1)
 
 
+async def test_a_hundred_operations_are_one_transaction(client: Client) -> None:
+    """S75, batch: as many as there may be, all of them stored, or none where the last one is refused."""
+    operations = [do(str(number), "POST", "books", {"title": f"Book {number}"}) for number in range(99)]
+    last = do("last", "POST", "books", {"title": "Book 0", "pages": 13})
+    assert problem(await batch(client, *operations, last), 422)["id"] == "last"
+    assert await total(client) == 0
+    answer = await batch(client, *operations, do("last", "PATCH", "books/{0.id}", {"pages": 7}))
+    assert [result["status"] for result in answer.json()["results"]] == [201] * 99 + [200]
+    assert await total(client) == 99
+
+
 async def test_a_later_operation_refers_to_an_earlier_one(client: Client) -> None:
     """S75, batch: `{"$ref": "p.id"}` in a body and `{b.id}` in a path stand for what was answered."""
     answer = await batch(

@@ -146,10 +146,10 @@ async def test_a_refusal_is_not_remembered(client: Client) -> None:
 
 async def test_ten_at_once_have_one_effect(client: Client) -> None:
     """Reliability, idempotency key replayed 10 at once: as many effects as keys, identical bodies."""
-    for number in range(5):
+    for number in range(2):
         answers = await asyncio.gather(*(_patient_post(client, number) for _ in range(10)))
         assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
-    assert await total(client) == 5
+    assert await total(client) == 2
 
 
 async def _patient_post(client: Client, number: int) -> httpx.Response:
@@ -160,27 +160,6 @@ async def _patient_post(client: Client, number: int) -> httpx.Response:
             break
         assert (answer.json()["code"], bool(answer.headers["retry-after"])) == ("CLN440", True)
     return answer
-
-
-async def test_ten_at_once_in_two_processes_have_one_effect(
-    client: Client, database_url: str, service: Service | None
-) -> None:
-    """Reliability, idempotency key replayed 10 at once: applications that share nothing but the database agree."""
-    if "memory" in database_url or database_url == "sqlite://":
-        return  # another process sees nothing of it
-    other = Database(database_url, metadata=Shelf.metadata)
-    async with library(database_url, None, other, resources(service)) as second:
-        for number in range(5):
-            answers = await asyncio.gather(
-                *(
-                    asker.post("books", json={"title": f"Book {number}"}, headers=key(str(number)))
-                    for asker in (client, second) * 5
-                )
-            )
-            done = {answer.content for answer in answers if answer.status_code == 201}
-            assert len(done) == 1
-            assert {answer.status_code for answer in answers} <= {201, 409}
-    assert await total(client) == 5
 
 
 async def test_an_answer_is_kept_for_a_day(client: Client, database: Database) -> None:
