@@ -16,6 +16,7 @@ from colonnade import (
     Database,
     DeclarationError,
     IntegerId,
+    Listing,
     Policy,
     Resource,
     Routes,
@@ -31,6 +32,7 @@ from colonnade import (
 pytestmark = pytest.mark.anyio
 
 
+IN_A_BATCH = {"id": "a", "method": "PATCH", "path": "/api/associates/1", "body": {"email": "eve@example.com"}}
 MEMORY = pytest.mark.databases("sqlite-memory")
 
 
@@ -43,7 +45,7 @@ class Associate(AccountMixin, IntegerId, Club):
 
     __tablename__ = "associates"
     email: Mapped[str] = mapped_column(sa.String(254), unique=True)
-    nick: Mapped[str | None] = mapped_column(sa.String(20))
+    nick: Mapped[str | None] = mapped_column(sa.String(20), unique=True)
 
 
 account_tables(Associate)
@@ -61,11 +63,20 @@ async def database(request: pytest.FixtureRequest, database_url: str) -> AsyncIt
     """A database with one account whose address is verified, served by both ways in turn; see `client`."""
     found = Database(database_url, metadata=Club.metadata)
     policy = Policy(allow("everything", to=anyone))
-    resource = Resource(Associate, service=request.param(), routes=Routes(replace="partial"), policy=policy)
+    listing = Listing(filters=["nick"])
+    resource = Resource(
+        Associate,
+        listing=listing,
+        service=request.param(),
+        routes=Routes(replace="partial", upsert=("nick",)),
+        policy=policy,
+    )
     app = create_app([resource], accounts=Accounts(Associate), database=found, settings=Settings(env="test"))
     async with app.router.lifespan_context(app):
         async with found.unit_of_work() as unit:
-            unit.session.add(Associate(email="ada@example.com", hashed_password="x", email_verified_at=utc_now()))
+            unit.session.add(
+                Associate(email="ada@example.com", nick="ada", hashed_password="x", email_verified_at=utc_now())
+            )
             await unit.commit()
         found.app = app  # type: ignore[attr-defined]  # for `client`
         yield found
@@ -93,6 +104,9 @@ async def is_verified(database: Database) -> bool:
         ("PUT", "/1", {"email": "eve@example.com"}),
         ("PATCH", "/bulk", {"ids": [1], "set": {"email": "eve@example.com"}}),
         ("PATCH", "/bulk", {"items": [{"id": 1, "email": "eve@example.com"}]}),
+        ("PATCH", "/bulk", {"filter": {"nick": "ada"}, "max_affected": 1, "set": {"email": "eve@example.com"}}),
+        ("PUT", "/bulk", {"items": [{"nick": "ada", "email": "eve@example.com"}]}),
+        ("POST", "http://club.test/api/batch", {"operations": [IN_A_BATCH]}),
     ],
 )
 async def test_a_new_address_is_not_verified(
@@ -117,7 +131,7 @@ async def test_every_database_compares_with_the_address_that_was(client: httpx.A
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("PATCH", "/1", {"nick": "ada"}),
+        ("PATCH", "/1", {"nick": "lovelace"}),
         ("PUT", "/1", {"email": "ada@example.com", "nick": "ada"}),
         ("PATCH", "/bulk", {"ids": [1], "set": {"email": "ada@example.com"}}),
     ],
