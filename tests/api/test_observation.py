@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any
 
 import httpx
@@ -11,7 +12,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from colonnade import Figure, Principal, add_figures, get_db
+from colonnade import Figure, JobRequest, Principal, add_figures, get_db, utc_now
 from colonnade.api.route import runtime_of
 from tests.observed import figures, lines, observed, polish
 
@@ -176,7 +177,7 @@ async def test_statements_are_counted() -> None:
         before = (await figures(client))["database_statements_total"]
         await client.get("/api/v1/lamps/1")
         found = await figures(client)
-    expected = before + 2  # one of them counted the jobs, for the first look itself
+    expected = before + 3  # two of them counted the jobs, for the first look itself
     assert found["database_statements_total"] == expected
     assert found["database_statement_duration_seconds_count"] == expected
 
@@ -187,13 +188,14 @@ async def test_what_limits_cache_and_jobs_did_is_told() -> None:
         statuses = [(await client.get("/api/v1/rooms")).status_code for _ in range(5)]
         async with app.state.database.unit_of_work() as unit:
             await polish.enqueue(unit.session, name="Lamp")
+            await JobRequest("gone", {}, utc_now() - timedelta(hours=1)).enqueue(unit)
             await unit.commit()
         found = await figures(client)
     assert statuses == [200, 200, 200, 429, 429]
     assert found['rate_limit_refusals_total{limit="default"}'] == 2
     assert found["rate_limit_storage_away"] == 0
     assert (found['cache_answers_total{result="hit"}'], found['cache_answers_total{result="miss"}']) == (2, 1)
-    assert found['jobs{state="queued"}'] == 1
+    assert (found['jobs{state="queued"}'], found['jobs_overdue{name="gone"}']) == (2, 1)
 
 
 async def test_a_source_of_figures_can_be_added() -> None:

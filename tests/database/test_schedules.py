@@ -1,13 +1,14 @@
-"""When jobs run by themselves, by the clocks of several machines, which never agree."""
+"""When jobs are due: by the clocks of several machines, which never agree, and whether anybody takes them then."""
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from colonnade import Database, JobRun, job, job_table
+from colonnade import Database, JobRequest, JobRun, Worker, job, job_table, utc_now
 from colonnade.jobs import queue as queue_module
 from colonnade.jobs.queue import JobQueue
 from colonnade.models.jobs import JOBS
@@ -51,3 +52,24 @@ async def test_a_clock_that_is_late_moves_no_firing(monkeypatch: pytest.MonkeyPa
         assert await due_after_start(late, -20) == THREE + timedelta(days=1)
     finally:
         await database.dispose()
+
+
+@pytest.mark.anyio
+async def test_jobs_that_nobody_knows_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A job whose time was long ago and that is not in this worker's `jobs` is warned of by name; a new one is not yet."""
+    database = Database("sqlite://", metadata=METADATA)
+    try:
+        await database.start(create_tables=True)
+        async with database.unit_of_work() as unit:
+            for name, minutes in (("forgotten", 2), ("forgotten", 3), ("new", 0)):
+                await JobRequest(name, {}, utc_now() - timedelta(minutes=minutes)).enqueue(unit)
+            await unit.commit()
+        worker = Worker(database, [nightly])
+        for _ in range(2):
+            worker._looked = -math.inf
+            await worker._look_after()
+    finally:
+        await database.dispose()
+    assert [record.getMessage() for record in caplog.records if record.name == "colonnade.jobs"] == [
+        "jobs of the name 'forgotten' wait, which this worker has not: is it in anybody's jobs=[...]?"
+    ]

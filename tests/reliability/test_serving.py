@@ -149,7 +149,10 @@ def _resident(server: Served) -> int:
 
 
 async def test_a_stop_lets_everything_end_and_takes_nothing_new(tmp_path: Path) -> None:
-    """After SIGTERM what has begun is answered, a kept connection may send once more, a new one is refused, then it ends."""
+    """After SIGTERM what has begun is answered, a kept connection may send once more, a new one is refused, then it ends.
+
+    SIGHUP before that, which has no other worker to take over, ends nothing.
+    """
     with served(tmp_path, SQL_ECHO="on") as server:
         kept, silent, busy = (httpx.AsyncClient(base_url=server.root, timeout=30) for _ in range(3))
         async with kept, silent, busy:
@@ -157,6 +160,9 @@ async def test_a_stop_lets_everything_end_and_takes_nothing_new(tmp_path: Path) 
             await kept.get("/health")
             asking = asyncio.create_task(busy.get("/slow"))
             while not (tmp_path / "begun").exists():
+                await asyncio.sleep(0.01)
+            server.process.send_signal(signal.SIGHUP)
+            while b"serve with --workers 2" not in server.log.read_bytes():
                 await asyncio.sleep(0.01)
             server.process.send_signal(signal.SIGTERM)
             await _until_refused(server)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,6 +27,8 @@ Two more seconds are for closing what is open: the process is gone within 25, an
 
 WORKER_START_SECONDS = 60
 """How long a worker may take to start, or to say that it is alive, before another is started in its place."""
+
+_LOG = logging.getLogger("colonnade.serving")
 
 HTTP_PROTOCOL = "colonnade.cli.protocol:HttpProtocol"
 """What speaks HTTP, by name: a worker process imports it for itself."""
@@ -72,7 +76,7 @@ def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
     """Serve until a signal stops it: SIGTERM or SIGINT lets what has begun end, and takes nothing new.
 
     With several workers SIGHUP replaces one after the other, the new one serving before the old one ends; they share one
-    listening socket, so that no connection is refused meanwhile.
+    listening socket, so that no connection is refused meanwhile. A single one goes on, and says what it would take.
 
     Args:
         serving: what and how.
@@ -93,10 +97,17 @@ def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
         print(where_to_look(serving.settings), flush=True)
     # Each worker reads the settings anew, and has to know that it is not the only one, also where an option said so.
     os.environ["WORKERS"] = str(serving.settings.workers)
+    if serving.settings.workers == 1 and hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, _refuse_to_restart)
     with ExitStack() as stack:
         if serving.settings.workers > 1 and serving.settings.metrics_dir is None:
             os.environ["METRICS_DIR"] = stack.enter_context(TemporaryDirectory(prefix="colonnade-"))
         uvicorn.run(**serving.options())
+
+
+def _refuse_to_restart(*_: object) -> None:
+    """Go on serving, where SIGHUP would end the process: nobody else takes the requests meanwhile."""
+    _LOG.warning("SIGHUP replaces workers one after the other, and this is the only one: serve with --workers 2 for it")
 
 
 def _check_database(app: Any) -> None:

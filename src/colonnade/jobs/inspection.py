@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,9 @@ from colonnade.models.clock import utc_now
 from colonnade.models.jobs import JOBS, JobState
 
 MAX_LISTED = 1_000
+
+OVERDUE = timedelta(minutes=1)
+"""How long a job may be due before it is told that nobody takes it."""
 
 # The arguments are left out: a mailed link, or an address, is nobody's business here.
 _SHOWN = [JOBS.c[name] for name in ("id", "name", "state", "attempts", "due_at", "progress", "error", "created_at")]
@@ -27,6 +31,17 @@ async def job_counts(database: Database) -> Mapping[str, int]:
     async with database.session(read_only=True) as session:
         found = {row.state: row.number for row in await session.execute(counted)}
     return {state.value: found.get(state, 0) for state in states}
+
+
+async def overdue_jobs(database: Database) -> Mapping[str, int]:
+    """Count the jobs that nobody has taken though they have been due for a minute, by their names; one statement.
+
+    Every worker is busy then, or there is none, or none has a job of that name.
+    """
+    overdue = (JOBS.c.due_at <= utc_now() - OVERDUE, JOBS.c.state == JobState.QUEUED)
+    counted = sa.select(JOBS.c.name, sa.func.count().label("number")).where(*overdue).group_by(JOBS.c.name)
+    async with database.session(read_only=True) as session:
+        return {row.name: row.number for row in await session.execute(counted)}
 
 
 async def list_jobs(database: Database, state: JobState | None = None, limit: int = 100) -> Sequence[Mapping[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import random
 import secrets
@@ -16,6 +17,7 @@ from typing import Any, Self
 from colonnade.core.errors import DeclarationError, UnavailableError
 from colonnade.database.database import Database
 from colonnade.jobs.declaration import Job
+from colonnade.jobs.inspection import overdue_jobs
 from colonnade.jobs.queue import Claim, JobQueue
 from colonnade.jobs.run import JobRun, LeaseLostError
 from colonnade.models.clock import utc_now
@@ -30,7 +32,7 @@ SHORTEST_WAIT, LONGEST_WAIT = 0.1, 2.0
 GATHER = 0.01
 """Seconds that a busy worker waits for more jobs to end, before it claims as many in one transaction."""
 
-_PURGE_EVERY = 3600.0
+_PURGE_EVERY, _LOOK_EVERY = 3600.0, 60.0
 _LOG = logging.getLogger("colonnade.jobs")
 
 
@@ -69,6 +71,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._wait = SHORTEST_WAIT
+        self._purged = self._looked = -math.inf
+        self._strangers: set[str] = set()
 
     @property
     def under_way(self) -> Collection[JobRun]:
@@ -98,7 +102,7 @@ class Worker:
 
     async def _serve(self) -> None:
         """Claim what is due, again and again."""
-        purged, is_scheduled = -_PURGE_EVERY, False
+        is_scheduled = False
         while not self._is_stopping:
             self._wake.clear()
             try:
@@ -106,15 +110,27 @@ class Worker:
                     await self._queue.schedule()
                     is_scheduled = True
                 await self._take()
-                if time.monotonic() - purged >= _PURGE_EVERY:
-                    purged = time.monotonic()
-                    await self._queue.purge()
+                await self._look_after()
             except Exception as error:
                 # Whatever it is, a database away or a table missing, it may be mended while this waits.
                 self._wait = min(max(self._wait, SHORTEST_WAIT) * 2, 30.0)
                 told = str(error).partition("\n")[0]  # what SQLAlchemy says below is the statement and its values
                 _LOG.error("jobs can't be claimed: %s: %s", type(error).__name__, told)
             await self._sleep(self._wait)
+
+    async def _look_after(self) -> None:
+        """Remove what was done long ago, and tell of jobs that wait for a worker that knows them; now and then."""
+        now = time.monotonic()
+        if now - self._purged >= _PURGE_EVERY:
+            self._purged = now
+            await self._queue.purge()
+        if now - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            for name in (await overdue_jobs(self._database)).keys() - self._jobs.keys() - self._strangers:
+                self._strangers.add(name)
+                _LOG.warning(
+                    "jobs of the name %r wait, which this worker has not: is it in anybody's jobs=[...]?", name
+                )
 
     async def _take(self) -> None:
         """Begin what is due as far as there is room, and set how long to wait afterwards."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from colonnade.cache import Answers
 from colonnade.database.database import Database
-from colonnade.jobs.inspection import job_counts
+from colonnade.jobs.inspection import job_counts, overdue_jobs
 from colonnade.limits.limits import Limits
 from colonnade.observation.figures import Figure
 
@@ -33,8 +33,11 @@ def limit_figures(limits: Limits) -> Iterator[Figure]:
 
 
 async def job_figures(database: Database) -> Sequence[Figure]:
-    """Count the jobs that are not done, of all processes together (one statement)."""
+    """Count the jobs that are not done, of all processes together (two statements)."""
     jobs = Figure("jobs", "gauge", "Jobs that are not done, by their state.", ("state",))
     for state, count in (await job_counts(database)).items():
         jobs.add(count, state)
-    return [jobs]
+    overdue = Figure("jobs_overdue", "gauge", "Jobs due for a minute and more that no worker has taken.", ("name",))
+    for name, count in (await overdue_jobs(database)).items():
+        overdue.add(count, name)
+    return [jobs, overdue]
