@@ -90,6 +90,7 @@ async def test_a_pool_that_is_used_up_says_so(database_url: str) -> None:
             began = time.monotonic()
             answers = await asyncio.gather(*_ten_of_each(client, book["id"]))
             waited = time.monotonic() - began
+        assert waited < (2.5 if SOAK else 30)  # the long form runs on a machine that has nothing else to do
         assert {refused(answer) for answer in answers} == {"CLN511"}
         assert (await client.get(f"books/{book['id']}")).json()["version"] == 1
         assert (await client.patch(f"books/{book['id']}", json={"pages": 3})).status_code == 200
@@ -106,7 +107,8 @@ async def test_liveness_does_not_wait_for_the_pool(database_url: str) -> None:
             asking = [asyncio.create_task(asked) for asked in _ten_of_each(client, book["id"])]
             while database.engine.sync_engine.pool.waiting < len(asking):  # type: ignore[attr-defined]  # a LendingPool
                 await asyncio.sleep(0.01)
-            assert (await client.get("http://library.test/health/live")).status_code == 200
+            async with asyncio.timeout(0.1 if SOAK else 30):
+                assert (await client.get("http://library.test/health/live")).status_code == 200
             assert not any(task.done() for task in asking)
         assert {answer.status_code for answer in await asyncio.gather(*asking)} == {200}
 

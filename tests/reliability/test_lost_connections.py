@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import pytest
@@ -9,8 +10,9 @@ import sqlalchemy as sa
 from fastapi import Depends, FastAPI
 from sqlalchemy.orm import Session
 
-from colonnade import PoolSettings, Service, get_sync_db
-from colonnade.testing.faults import CUT, HEALTHY, RESET, Ending, Fault, FaultProxy
+from colonnade import Database, PoolSettings, Service, get_sync_db
+from colonnade.database.driver import Statement
+from colonnade.testing.faults import BLACK_HOLE, CUT, HEALTHY, RESET, Ending, Fault, FaultProxy
 from tests.library import client_of, installed, new_book
 from tests.reliability.faulty import Looking, behind_proxy, refused, titles
 
@@ -126,3 +128,15 @@ async def test_a_sync_session_is_told_the_same(database_url: str) -> None:
             proxy.fault = Fault(ending="cut")
             assert refused(await client.get("one")) == "CLN510"
         await database.dispose()
+
+
+@pytest.mark.databases("postgresql")
+async def test_a_silent_network_does_not_hold_up_the_end(database_url: str) -> None:
+    """Reliability, server: connections that nobody answers on are given up all at once, within the two seconds of a stop."""
+    async with FaultProxy(database_url) as proxy:
+        database = Database(proxy.url, pool=PoolSettings(size=6))
+        await asyncio.gather(*[database.fetch(Statement("SELECT pg_sleep(0.1)", ())) for _ in range(6)])
+        proxy.fault = BLACK_HOLE
+        async with asyncio.timeout(10):  # one after the other they take half a minute
+            await database.dispose()
+    assert (database.pool_events.connect, database.pool_events.close) == (6, 6)

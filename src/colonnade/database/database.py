@@ -29,7 +29,7 @@ from colonnade.database.comments import comment_statements, commented
 from colonnade.database.diagnosis import Cause, Diagnosis, explain, outcome_unknown, pool_exhausted
 from colonnade.database.driver import Driver, Follow, Outcome, Statement, UnsureError
 from colonnade.database.hiding import HidingSession
-from colonnade.database.lending import PoolEvents
+from colonnade.database.lending import LendingPool, PoolEvents
 from colonnade.database.pool import deadline_of, pool_options, watch_pool
 from colonnade.database.unit_of_work import Effect, Translation, UnitOfWork
 from colonnade.database.urls import driver_urls
@@ -345,6 +345,8 @@ class Database:
     async def dispose(self) -> None:
         """Close every connection; the database can be used again afterwards."""
         await self.driver.dispose()
+        if isinstance(pool := self.engine.pool, LendingPool):
+            await pool.close_idle()
         await self.engine.dispose()
         if self._sqlite is not None:
             self._sqlite = self.driver = sqlite.SQLiteDriver(self.url, time_limit=self._pool.statement_timeout)

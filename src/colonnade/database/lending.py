@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
-from sqlalchemy.util import await_only
+from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.queue import AsyncAdaptedQueue, Empty, Full
 
 Waiter = asyncio.Future[ConnectionPoolEntry]
@@ -156,6 +156,13 @@ class LendingPool(AsyncAdaptedQueuePool):
         assert isinstance(pool, LendingPool)  # the class that it is told to make again
         pool.events = self.events
         return pool
+
+    async def close_idle(self) -> None:
+        """Close what is idle, all at once: behind a network that swallows everything each takes two seconds to give up."""
+        idle = [self._pool.get(False) for _ in range(self.checkedin())]
+        await asyncio.gather(*[greenlet_spawn(entry.invalidate) for entry in idle])
+        for entry in idle:
+            self._do_return_conn(entry)
 
     def dispose(self) -> None:
         """Close what is idle; what is lent at this moment is closed when it comes back."""
