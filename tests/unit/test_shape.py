@@ -18,6 +18,7 @@ from colonnade.core.json import dump_json
 from colonnade.models.facts import read_facts
 from colonnade.query.selection import MAX_CHILDREN, Selection, Veil, select_for
 from colonnade.query.shape import hang, make_shaper, parent_keys
+from colonnade.query.wire import WRITTEN_OUT
 from colonnade.schemas.projection import Nested, Projection, read_projection
 
 
@@ -223,3 +224,11 @@ def test_a_key_of_two_columns_can_not_be_shown() -> None:
     nested = Nested("writer", double, WRITER, Projection(("name",), ("name",), ()))
     with pytest.raises(DeclarationError, match="'writer'"):
         select_for(TALE, Projection(("writer",), (), (nested,)))
+
+
+@pytest.mark.parametrize("convert", WRITTEN_OUT)
+def test_what_is_written_out_is_what_the_converter_does(convert: Any) -> None:
+    """An expression in the shaper's text gives what calling the converter would."""
+    times = "2026-11-20 11:04:43.123456", "2026-11-20 11:04:43.000000", "1999-01-02 00:00:00.000001"
+    for value in (0, 1, 2) if convert is bool else times:
+        assert eval(WRITTEN_OUT[convert].format("value"), {"value": value}) == convert(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from colonnade.core.errors import MalformedQueryError
@@ -16,8 +15,6 @@ PAGE, OFFSET = frozenset({"page", "page_size"}), frozenset({"skip", "offset", "l
 PAGING = PAGE | OFFSET | {"cursor"}
 """The parameters that choose a part of a list."""
 
-_WHOLE = re.compile(r"[0-9]{1,19}")
-
 
 def read_paging(found: Mapping[str, str], page_size: int) -> tuple[Paging, Walk | None]:
     """Read which part of a list is asked for; its first page when nothing says.
@@ -30,7 +27,7 @@ def read_paging(found: Mapping[str, str], page_size: int) -> tuple[Paging, Walk 
         MalformedQueryError: CLN100, two paging modes at once.
         InvalidParameterError: CLN200, a number out of its range.
     """
-    paged, skipped = PAGE & found.keys(), OFFSET & found.keys()
+    paged, skipped = not PAGE.isdisjoint(found), OFFSET.intersection(found)
     if "cursor" in found:
         if paged or skipped - {"limit"}:
             raise MalformedQueryError("'cursor' goes with 'limit' only; it keeps its own place.")
@@ -43,14 +40,14 @@ def read_paging(found: Mapping[str, str], page_size: int) -> tuple[Paging, Walk 
 def _page(found: Mapping[str, str], page_size: int) -> Paging:
     size = _number(found, "page_size", page_size, 1, MAX_PAGE)
     last = MAX_OFFSET // size + 1
-    if "page" in found and _WHOLE.fullmatch(found["page"]) and int(found["page"]) > last:
+    if "page" in found and _is_whole(found["page"]) and int(found["page"]) > last:
         reach = f"Pages of {size} end with page {last}, {MAX_OFFSET} rows deep"
         refuse_parameter("page", "too_far", f"{reach}; walk on by 'cursor' instead.")
     return Paging("page", (_number(found, "page", 1, 1, last) - 1) * size, size)
 
 
-def _offset(found: Mapping[str, str], skipped: frozenset[str] | set[str]) -> Paging:
-    if {"skip", "offset"} <= skipped:
+def _offset(found: Mapping[str, str], skipped: frozenset[str]) -> Paging:
+    if "skip" in skipped and "offset" in skipped:
         raise MalformedQueryError("'offset' is another name of 'skip'; give one of them.")
     start = "offset" if "offset" in skipped else "skip"
     return Paging("offset", _number(found, start, 0, 0, MAX_OFFSET), _number(found, "limit", 100, 1, MAX_PAGE))
@@ -60,6 +57,11 @@ def _number(found: Mapping[str, str], name: str, default: int, least: int, most:
     text = found.get(name)
     if text is None:
         return default
-    if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
+    if not _is_whole(text) or not least <= (number := int(text)) <= most:
         refuse_parameter(name, "out_of_range", f"Expected a whole number from {least} to {most}.")
-    return int(text)
+    return number
+
+
+def _is_whole(text: str) -> bool:
+    """Tell whether a text is digits only, of ASCII, and no more of them than a column has."""
+    return len(text) < 20 and text.isascii() and text.isdigit()

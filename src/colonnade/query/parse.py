@@ -63,6 +63,8 @@ class ListRules:
         search: fields in which `q` is looked for.
         words: `q` is looked for by the words of those fields, which the model indexes.
         page_size: rows of a page when none is asked for.
+        names: parameters that it takes.
+        plain: those of them that no filter has.
     """
 
     view: ViewRules
@@ -73,6 +75,7 @@ class ListRules:
     search: tuple[str, ...] = ()
     words: bool = False
     names: frozenset[str] = field(init=False)
+    plain: frozenset[str] = field(init=False)
     _narrowed: dict[Access, ListRules] = field(init=False, default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +83,7 @@ class ListRules:
         trees = {"filter"} if self.filters else set()
         words = {"q"} if self.search else set()
         object.__setattr__(self, "names", own | trees | words | set(self.filters))
+        object.__setattr__(self, "plain", own - self.filters.keys())
 
     def of(self, permit: Permit | None) -> ListRules:
         """Give what somebody may ask for: what is not seen on every row can't be asked by, as if it were not there."""
@@ -116,15 +120,12 @@ def parse_query(query: bytes) -> dict[str, str]:
         MalformedQueryError: CLN100, not UTF-8 (RFC 3986 §2.5), or more than 100 parameters.
         InvalidParameterError: CLN200, a parameter that stands twice.
     """
-    parts = [part.partition(b"=") for part in query.split(b"&", MAX_PARAMETERS + 1) if part]
-    if len(parts) > MAX_PARAMETERS:
-        raise MalformedQueryError(f"The query string has more than {MAX_PARAMETERS} parameters.")
     try:
-        # Nearly every query is plain text; only what is escaped goes through the slower decoding.
-        decode = _unescape if b"%" in query or b"+" in query else bytes.decode
-        pairs = [(decode(name), decode(value)) for name, _, value in parts]
+        pairs = _split(query)
     except UnicodeDecodeError:
         raise MalformedQueryError("The query string is not UTF-8.") from None
+    if len(pairs) > MAX_PARAMETERS:
+        raise MalformedQueryError(f"The query string has more than {MAX_PARAMETERS} parameters.")
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -132,6 +133,16 @@ def parse_query(query: bytes) -> dict[str, str]:
             next(name for name in names if names.count(name) > 1), "repeated", "The parameter stands twice."
         )
     return found
+
+
+def _split(query: bytes) -> list[tuple[str, str]]:
+    """Give names and values, of one parameter more at most than there may be."""
+    if b"%" in query or b"+" in query:
+        escaped = [part.partition(b"=") for part in query.split(b"&", MAX_PARAMETERS + 1) if part]
+        return [(_unescape(name), _unescape(value)) for name, _, value in escaped]
+    # Nearly every query is plain text, and decoded at once.
+    parts = [part.partition("=") for part in query.decode().split("&", MAX_PARAMETERS + 1) if part]
+    return [(name, value) for name, _, value in parts]
 
 
 def _unescape(text: bytes) -> str:
@@ -152,11 +163,11 @@ def parse_list(query: bytes, rules: ListRules, permit: Permit | None = None) -> 
         InvalidParameterError: CLN200, an unknown or repeated parameter or a value that does not fit.
     """
     found = parse_query(query) if query else {}
-    if unknown := found.keys() - rules.names:
-        refuse_unknown(unknown)
+    if not rules.names.issuperset(found):
+        refuse_unknown(found.keys() - rules.names)
     paging, walk = read_paging(found, rules.page_size)
     return ReadRequest(
-        conditions=tuple(_conditions(found, rules)) if found else (),
+        conditions=() if rules.plain.issuperset(found) else tuple(_conditions(found, rules)),
         sort=_sort(found, rules),
         paging=paging,
         count=_count(found, "exact" if walk is None else "none"),
@@ -186,7 +197,7 @@ def parse_view(query: bytes, rules: ViewRules, permit: Permit | None = None) -> 
 
 
 def _view(found: Mapping[str, str], rules: ViewRules, permit: Permit | None) -> View:
-    if rules.names.isdisjoint(found):
+    if rules.names.isdisjoint(found):  # of a dict it looks at the few keys, not at all the names
         return WHOLE if permit is None else View(permit=permit)
     includes = _names(found, "include", rules.includes, MAX_INCLUDES)
     # A nested relation brings the one that it hangs on.

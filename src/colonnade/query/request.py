@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from colonnade.core.sealing import Seal
 from colonnade.models.facts import Deleted
@@ -54,8 +54,7 @@ def leaves(conditions: Iterable[Condition | Group]) -> Iterator[Condition]:
             yield from leaves(condition.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class SortKey:
+class SortKey(NamedTuple):
     """One field to sort by; ties are broken by the primary key in the direction of the last one."""
 
     field: str
@@ -66,8 +65,7 @@ STRETCHES = (11, 21, 51, 101)
 """Few, since each is a text of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
+class Paging(NamedTuple):
     """Which part of the rows: `limit` rows after the first `offset`, or after the place where a walk stands."""
 
     mode: PagingMode
@@ -148,9 +146,10 @@ class ReadRequest:
     def shape(self) -> tuple[object, ...]:
         """The key under which the plan for this and every like request is kept."""
         conditions = tuple([condition.shape for condition in self.conditions])
+        view = None if self.view is WHOLE else self.view  # the most common one need not be hashed
         if self.walk is None:
-            return conditions, self.sort, self.view
-        return conditions, self.sort, self.view, "walk", self.walk.shape, self.paging.stretch
+            return conditions, self.sort, view
+        return conditions, self.sort, view, "walk", self.walk.shape, self.paging.stretch
 
     @property
     def count_shape(self) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from colonnade.query.selection import Branch, Node, Selection, Veil
-from colonnade.query.wire import converter_of
+from colonnade.query.wire import WRITTEN_OUT, converter_of
 
 Row: TypeAlias = "Sequence[Any]"
 Shown: TypeAlias = "dict[str, Any]"
@@ -68,7 +68,8 @@ def _value(index: int, convert: Any, converters: dict[str, Any]) -> str:
     if convert is None:
         return f"v{index}"
     converters[f"c{index}"] = convert
-    return f"(None if v{index} is None else c{index}(v{index}))"
+    converted = WRITTEN_OUT.get(convert, f"c{index}({{0}})").format(f"v{index}")
+    return f"(None if v{index} is None else {converted})"
 
 
 def parent_keys(rows: Sequence[Row], branch: Branch) -> list[object]:

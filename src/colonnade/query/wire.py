@@ -119,6 +119,13 @@ _SHORT: Mapping[tuple[str, Kind], Callable[[ColumnFacts], Converter | None]] = {
 }
 
 
+WRITTEN_OUT: Mapping[Converter, str] = {
+    _rfc3339: '{0}.replace(" ", "T") + "Z" if ".000000" not in {0} else {0}[:10] + "T" + {0}[11:19] + "Z"',
+    bool: "True if {0} else False",
+}
+"""What some converters do, as expressions for a shaper to have in its own text: calling them takes longer than doing it."""
+
+
 def key_converter_of(column: ColumnFacts, dialect: sa.Dialect) -> Converter:
     """Choose how a key that a driver gave becomes one that can be bound again: a UUID that SQLite keeps as text, say."""
     if dialect.name == "postgresql" and column.kind in {Kind.FLOAT, Kind.DECIMAL}:
