@@ -152,7 +152,8 @@ def _refuse_unknown(
 
 def sent_values(parsed: BaseModel) -> dict[str, Any]:
     """Give only what the client sent (S13)."""
-    return {name: getattr(parsed, name) for name in type(parsed).model_fields if name in parsed.model_fields_set}
+    sent, values = parsed.model_fields_set, parsed.__dict__
+    return {name: values[name] for name in type(parsed).__pydantic_fields__ if name in sent}
 
 
 def all_values(parsed: BaseModel) -> dict[str, Any]:

@@ -185,7 +185,9 @@ class LendingPool(AsyncAdaptedQueuePool):
 
         Whoever takes one leaves no transaction open, and calls `put_back`.
         """
-        return self._usable(self._do_get()) if self.checkedin() else None
+        queue = self._pool
+        assert isinstance(queue, FairQueue)  # _queue_class
+        return self._usable(queue.get_nowait()) if queue.qsize() else None
 
     async def wait(self) -> ConnectionPoolEntry | None:
         """Wait for one as `take` gives it, when as many are lent as may be; None where the slow way has to connect first.
@@ -218,7 +220,12 @@ class LendingPool(AsyncAdaptedQueuePool):
     def put_back(self, entry: ConnectionPoolEntry) -> None:
         """Give back what `take` gave."""
         self.events.checkin += 1
-        self._do_return_conn(entry)
+        queue = self._pool
+        assert isinstance(queue, FairQueue)  # _queue_class
+        if queue.full():
+            self._do_return_conn(entry)  # which closes it, where nobody waits
+        else:
+            queue.put_nowait(entry)
 
     def distrust(self) -> None:
         """Have every connection that was opened until now replaced at its next use: one of them was found dead.

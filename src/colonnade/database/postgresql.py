@@ -48,7 +48,7 @@ class PostgreSQLDriver:
 
     async def fetch(self, statement: Statement) -> Rows:
         """Run one read in autocommit."""
-        lent = await self._borrow()
+        lent = self._pool.take() or await self._borrow()
         try:
             rows = await self._execute(lent, statement)
         except BaseException as error:
@@ -59,7 +59,7 @@ class PostgreSQLDriver:
 
     async def commit(self, statements: Sequence[Statement], follow: Follow | None = None) -> list[Outcome]:
         """Run statements in one transaction; a single one that nothing follows from is its own."""
-        lent = await self._borrow()
+        lent = self._pool.take() or await self._borrow()
         try:
             if len(statements) == 1 and follow is None:
                 outcomes = [_outcome(await self._execute_alone(lent, statements[0]))]
@@ -119,14 +119,16 @@ class PostgreSQLDriver:
         return outcomes
 
     async def _execute(self, lent: Lent, statement: Statement) -> Rows:
-        connection: Any = lent.driver_connection
+        connection: Any
         if not self._prepares:
+            connection = lent.driver_connection
             return await connection.fetch(statement.sql, *statement.arguments)  # type: ignore[no-any-return]
         prepared: dict[str, Any] = lent.info.setdefault("prepared", {})
-        ready = prepared.get(statement.sql) or await self._prepare(connection, prepared, statement.sql)
+        ready = prepared.get(statement.sql) or await self._prepare(lent.driver_connection, prepared, statement.sql)
         try:
             return await ready.fetch(*statement.arguments)  # type: ignore[no-any-return]
         except (asyncpg.InvalidCachedStatementError, asyncpg.InvalidSQLStatementNameError):
+            connection = lent.driver_connection
             # A migration has changed the table under the statement; inside a transaction nothing can be repeated.
             prepared.clear()
             if connection.is_in_transaction():
@@ -142,8 +144,9 @@ class PostgreSQLDriver:
         return ready
 
     async def _borrow(self) -> Lent:
+        """Wait for a connection, or open one: none is idle."""
         pool = self._pool
-        lent = pool.take() or await pool.wait()
+        lent = await pool.wait()
         return await greenlet_spawn(pool.connect) if lent is None else lent
 
     def _give_back(self, lent: Lent, error: BaseException | None = None) -> None:

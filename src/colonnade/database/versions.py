@@ -8,7 +8,7 @@ is one more row written by each change of a cached table; two changes of one suc
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -38,7 +38,7 @@ class TableVersions:
     """
 
     def __init__(self, metadata: sa.MetaData | None, dialect: sa.Dialect) -> None:
-        self._cached: Collection[str] = () if metadata is None else cached_tables(metadata)
+        self._cached: Set[str] = frozenset() if metadata is None else cached_tables(metadata)
         self._dialect = dialect
         self._select: CompiledStatement | None = None
         self._renew: CompiledStatement | None = None
@@ -47,7 +47,8 @@ class TableVersions:
         """Give the statements that belong into the transaction of a planned change; none where nothing is cached."""
         if not self._cached:
             return []
-        return self.renewing(effect.table for one in statements if (effect := effect_of(one.sql)) is not None)
+        changed = [effect.table for one in statements if (effect := effect_of(one.sql)) is not None]
+        return [] if self._cached.isdisjoint(changed) and "" not in changed else self.renewing(changed)
 
     def renewing(self, changed: Iterable[str]) -> list[Statement]:
         """Give one statement for each cached table among those that were changed, in an order that all agree on."""

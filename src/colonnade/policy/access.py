@@ -22,6 +22,9 @@ from colonnade.policy.principal import ANONYMOUS, Principal
 MAX_ACCESSES = 1_000
 """Kept per model; accounts that give their keys every combination of scopes must not fill the memory."""
 
+MAX_BODIES = 100
+"""Sets of fields, sent together, for which an access remembers what it comes to."""
+
 EVERYTHING = Grant(frozenset(OPERATIONS), anyone)
 """What a table without a policy grants."""
 
@@ -50,10 +53,17 @@ class Access:
     is_bounded: bool = True
     is_tagged_as: Access | None = None
     _narrowed: dict[object, Access] = field(default_factory=dict)
+    _sending: dict[frozenset[str], Access] = field(init=False, default_factory=dict)
+    _columns: frozenset[str] = field(init=False)
+    fields: frozenset[str] | None = field(init=False)
+    """The fields that may be sent, as far as that depends on no row; None where all may."""
 
-    @property
-    def fields(self) -> frozenset[str] | None:
-        """The fields that may be sent, as far as that depends on no row; None where all may."""
+    def __post_init__(self) -> None:
+        # Asked for by every change of a row.
+        object.__setattr__(self, "_columns", frozenset[str]().union(*[grant.columns for grant in self.grants]))
+        object.__setattr__(self, "fields", self._fields())
+
+    def _fields(self) -> frozenset[str] | None:
         if any(grant.write is None for grant in self.grants):
             return None
         return frozenset[str]().union(*[grant.write or () for grant in self.grants])
@@ -115,13 +125,18 @@ class Access:
 
     def sending(self, keys: Collection[str]) -> Access:
         """Narrow it to the grants that let all of these fields be sent at once."""
-        if all(grant.write is None for grant in self.grants):
-            return self
-        return self._only(tuple(grant for grant in self.grants if grant.writes(keys)))
+        kept = frozenset(keys)
+        found = self._sending.get(kept)
+        if found is None:
+            every = all(grant.write is None for grant in self.grants)
+            found = self if every else self._only(tuple(grant for grant in self.grants if grant.writes(kept)))
+            if len(self._sending) < MAX_BODIES:
+                self._sending[kept] = found
+        return found
 
     def keeping(self, values: Mapping[str, object], me: object) -> Access:
         """Narrow it to the grants whose rows stay theirs with these new values."""
-        if not any(grant.columns & values.keys() for grant in self.grants):
+        if self._columns.isdisjoint(values):
             return self
         return self._only(tuple(grant for grant in self.grants if grant.keeps(values, me)))
 
