@@ -161,6 +161,7 @@ def test_sorting_has_two_ways(query: bytes, sort: tuple[SortKey, ...]) -> None:
         (b"title__eq=", Condition("title", "eq", ("",))),
         (b"price__gte=0", Condition("price", "gte", (Decimal(0),))),
         (b"pages__in=1,2", Condition("pages", "in", (1, 2))),
+        (b"pages__nin=1,2,3", Condition("pages", "nin", (1, 2, 3, 3, 3))),
         (b"title__in=a%5C,b,c", Condition("title", "in", ("a,b", "c"))),
         (b"title__in=a%5C%5C,b", Condition("title", "in", ("a\\", "b"))),
         (b"title__in=,", Condition("title", "in", ("", ""))),
@@ -270,3 +271,25 @@ def test_another_switch_is_refused(query: bytes, allowed: bool, code: str) -> No
     with pytest.raises(InvalidParameterError) as refused:
         read_switch(query, "permanent", allowed=allowed)
     assert refused.value.faults[0].code == code
+
+
+def test_lists_have_few_lengths() -> None:
+    """Two hundred lengths are eight texts of SQL: a list is filled up with its last value, which changes no meaning."""
+    lists = [b",".join([b"1"] * length) for length in range(1, 201)]
+    shapes = {parse_list(b"pages__in=" + values, RULES).shape for values in lists}
+    assert len(shapes) == 8
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"pages__in=%s&price__in=%s&title__in=%s",
+        b'filter={"or":[{"pages__in":[%s]},{"price__in":[%s]},{"title__nin":["%s"]}]}',
+    ],
+)
+def test_all_values_together_are_bounded(query: bytes) -> None:
+    """Each costs a place in a statement: a client that stays within the rate limit must not keep the process busy."""
+    few, many = b",".join([b"1"] * 100), b",".join([b"1"] * 200)
+    parse_list(query % (many, many, few.replace(b",", b'","') if b"filter" in query else few), RULES)
+    with pytest.raises((MalformedQueryError, InvalidParameterError)):
+        parse_list(query % (many, many, many.replace(b",", b'","') if b"filter" in query else many), RULES)

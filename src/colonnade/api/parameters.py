@@ -7,7 +7,7 @@ from typing import Any
 
 from colonnade.models.facts import ColumnFacts, Kind
 from colonnade.query.boolean import MAX_CONDITIONS, MAX_DEPTH
-from colonnade.query.filters import Filter
+from colonnade.query.filters import MAX_VALUES, Filter
 from colonnade.query.operators import LISTS
 from colonnade.query.paging import MAX_OFFSET, MAX_PAGE
 from colonnade.query.parse import COUNTS, MAX_INCLUDES, ListRules, ViewRules
@@ -124,7 +124,7 @@ def _trees(rules: ListRules) -> Iterator[dict[str, Any]]:
         members = {"and": groups, "or": groups, "not": {"type": "object"}}
         members |= {name: _schema(rule) for name, rule in rules.filters.items()}
         schema = {"type": "object", "minProperties": 1, "properties": members, "additionalProperties": False}
-        words = f"Filters joined by `and`, `or` and `not`, at most {MAX_DEPTH} deep and {MAX_CONDITIONS} in all"
+        words = f"Filters joined by `and`, `or` and `not`, at most {MAX_DEPTH} deep and {MAX_CONDITIONS} in all, with {MAX_VALUES} values"
         example = ", ".join(f'{{"{name}": ...}}' for name in sorted(rules.filters)[:2])
         yield {
             "name": "filter",

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from colonnade.core.errors import InvalidBodyError, MalformedBodyError, MalformedQueryError
 from colonnade.core.json import escape_pointer, parse_json
 from colonnade.models.facts import Kind
-from colonnade.query.filters import Filter, make_condition, read_condition
+from colonnade.query.filters import MAX_VALUES, Filter, make_condition, read_condition
 from colonnade.query.operators import LISTS
 from colonnade.query.refusals import refuse_parameter
 from colonnade.query.request import Condition, Group
@@ -75,8 +75,11 @@ def make_tree(value: object, filters: Mapping[str, Filter]) -> Group:
         MisfitError: it is no such tree, has an unknown filter or an unfit value, or is too large.
     """
     tree = Group("and", tuple(_parts(value, filters, "", 0)))
-    if sum(1 for _ in tree.leaves()) > MAX_CONDITIONS:
+    leaves = list(tree.leaves())
+    if len(leaves) > MAX_CONDITIONS:
         _refuse("", "filter_too_large", f"At most {MAX_CONDITIONS} conditions")
+    if sum(len(leaf.values) for leaf in leaves) > MAX_VALUES:
+        _refuse("", "filter_too_large", f"At most {MAX_VALUES} values in all")
     return tree
 
 

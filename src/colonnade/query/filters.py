@@ -21,6 +21,12 @@ OWN_NAMES = frozenset(
 )
 """Parameters of every list; a field of such a name is filtered by with its operator written out, `count__eq`."""
 
+MAX_VALUES = 500
+"""Values of all conditions together: each of them costs a place in a statement's text."""
+
+LIST_SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
+"""A comma list is filled up to one of these with its last value, so that a few texts serve every length."""
+
 _PART = re.compile(r",|\\[\\,]|\\|[^,\\]+")
 
 
@@ -95,7 +101,11 @@ def make_condition(rule: Filter, texts: Sequence[str]) -> Condition:
         raise UnreadableError("list_length", f"Expected {wanted}, separated by commas.")
     if rule.operator == "isnull":
         return Condition(rule.field, "isnull", (_truth(texts[0]),))
-    return Condition(rule.field, rule.operator, tuple([read_value(rule.column, text) for text in texts]))
+    values = [read_value(rule.column, text) for text in texts]
+    if rule.operator in {"in", "nin"}:
+        size = next(size for size in LIST_SIZES if size >= len(values))
+        values += values[-1:] * (size - len(values))
+    return Condition(rule.field, rule.operator, tuple(values))
 
 
 def _truth(text: str) -> bool:

@@ -10,10 +10,10 @@ from colonnade.core.errors import MalformedQueryError
 from colonnade.models.facts import ColumnFacts, Kind
 from colonnade.policy.access import Access, Permit
 from colonnade.query.boolean import read_tree
-from colonnade.query.filters import Filter, read_condition
+from colonnade.query.filters import MAX_VALUES, Filter, read_condition
 from colonnade.query.paging import PAGING, read_paging
 from colonnade.query.refusals import refuse_parameter, refuse_unknown
-from colonnade.query.request import WHOLE, Condition, Count, Group, ReadRequest, SortKey, View
+from colonnade.query.request import WHOLE, Condition, Count, Group, ReadRequest, SortKey, View, leaves
 from colonnade.query.search import read_search
 from colonnade.query.values import UnreadableError, read_value
 
@@ -159,7 +159,7 @@ def parse_list(query: bytes, rules: ListRules, permit: Permit | None = None) -> 
         permit: of whoever asks; None where nothing is hidden from them.
 
     Raises:
-        MalformedQueryError: CLN100, bad UTF-8 or two paging modes at once.
+        MalformedQueryError: CLN100, bad UTF-8, two paging modes at once, or filters of more than 500 values in all.
         InvalidParameterError: CLN200, an unknown or repeated parameter or a value that does not fit.
     """
     found = parse_query(query) if query else {}
@@ -167,7 +167,7 @@ def parse_list(query: bytes, rules: ListRules, permit: Permit | None = None) -> 
         refuse_unknown(found.keys() - rules.names)
     paging, walk = read_paging(found, rules.page_size)
     return ReadRequest(
-        conditions=() if rules.plain.issuperset(found) else tuple(_conditions(found, rules)),
+        conditions=() if rules.plain.issuperset(found) else _bounded(tuple(_conditions(found, rules))),
         sort=_sort(found, rules),
         paging=paging,
         count=_count(found, "exact" if walk is None else "none"),
@@ -254,6 +254,12 @@ def _conditions(found: Mapping[str, str], rules: ListRules) -> Iterator[Conditio
         yield read_tree(found["filter"], rules.filters)
     if "q" in found:
         yield read_search(found["q"], rules.search, words=rules.words)
+
+
+def _bounded(conditions: tuple[Condition | Group, ...]) -> tuple[Condition | Group, ...]:
+    if sum(len(leaf.values) for leaf in leaves(conditions)) > MAX_VALUES:
+        raise MalformedQueryError(f"The filters have more than {MAX_VALUES} values in all.")
+    return conditions
 
 
 def _sort(found: Mapping[str, str], rules: ListRules) -> tuple[SortKey, ...]:

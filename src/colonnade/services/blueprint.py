@@ -9,13 +9,16 @@ from typing import Any
 from pydantic import BaseModel, create_model
 
 from colonnade.models.facts import TableFacts, read_facts
+from colonnade.query.compile import CompiledStatement
 from colonnade.query.plan import Source
 from colonnade.query.request import View
 from colonnade.schemas.projection import Projection, read_projection
 from colonnade.services.hooks import Service
 
 MAX_PLANS = 1_000
-"""Shapes kept per resource; a client that tries every combination must not fill the memory."""
+MAX_TEXT = 4_000_000
+"""Shapes kept per resource, and characters of their statements: a client that tries every combination, or writes the
+longest filters that it can think of, must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,24 @@ def _with_relations(
 
 
 class PlanCache(dict[Hashable, object]):
-    """Plans by shape; when it is full, the oldest one goes, which a client that asks for it again has made anew."""
+    """Plans by shape; when it is full, the oldest ones go, and are made anew for a client that asks for them again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text = 0
 
     def __setitem__(self, shape: Hashable, plan: object) -> None:
-        if len(self) >= MAX_PLANS:
-            del self[next(iter(self))]
+        self._text += _text_of(plan) - _text_of(self.pop(shape, None))
+        while self and (len(self) >= MAX_PLANS or self._text > MAX_TEXT):
+            self._text -= _text_of(self.pop(next(iter(self))))
         super().__setitem__(shape, plan)
+
+
+def _text_of(plan: object) -> int:
+    """Count the characters of its statements: what a plan takes of the memory goes by them."""
+    if isinstance(plan, CompiledStatement):
+        return len(plan.sql)
+    if isinstance(plan, list | tuple):
+        return sum(map(_text_of, plan))
+    rows = getattr(plan, "rows", None)
+    return len(rows.sql) if isinstance(rows, CompiledStatement) else 0
