@@ -202,3 +202,23 @@ async def test_an_account_has_so_many_keys_at_most(shop: Client) -> None:
     refused = await shop.post("auth/api-keys", json=NEW, headers=header)
     assert problem(refused, 409)["code"] == "CLN412"
     assert (await shop.get("auth/api-keys", headers=header)).json()["total"] == MAX_KEYS
+
+
+@pytest.mark.databases("sqlite-file", "postgresql")
+async def test_a_key_holds_while_its_use_can_not_be_noted(shop_app: FastAPI, shop: Client) -> None:
+    """A writer that holds the table for long makes no request of a machine fail; its next one is noted."""
+    key = await make_key(shop, await signed_in(shop))
+    database = shop_app.state.database
+    async with database.unit_of_work() as unit:
+        await unit.session.execute(sa.update(KEYS).values(name="held"))
+        assert (await shop.get("users/me", headers=by_key(key))).status_code == 200
+        await unit.session.rollback()
+    assert await last_use(shop_app) is None
+    assert (await shop.get("users/me", headers=by_key(key))).status_code == 200
+    assert await last_use(shop_app) is not None
+
+
+async def last_use(shop_app: FastAPI) -> object:
+    """Give when the only key was used last."""
+    async with shop_app.state.database.session(read_only=True) as session:
+        return await session.scalar(sa.select(KEYS.c.last_used_at))

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from colonnade.core.errors import DatabaseAwayError
+from colonnade.core.errors import DatabaseAwayError, PoolExhaustedError
 from tests.library import problem
 from tests.shop import Json, bearer, new_user, sign_in
 
@@ -25,7 +25,7 @@ class HeldDriver:
     def __init__(self, driver: Any) -> None:
         self._driver = driver
         self.asked = 0
-        self.fails = False
+        self.fails = self.fails_first = False
         self.begun, self.released = asyncio.Event(), asyncio.Event()
 
     async def fetch(self, statement: Any) -> Any:
@@ -38,6 +38,8 @@ class HeldDriver:
         if first:
             self.begun.set()
             await self.released.wait()
+            if self.fails_first:
+                raise PoolExhaustedError
         elif self.fails:
             raise DatabaseAwayError
         return rows
@@ -117,4 +119,19 @@ async def test_a_failure_is_told_to_all_who_wait(shop: Client, held: HeldDriver)
     for task in waiting:
         assert problem(await task, 503)["code"] == "CLN510"
     held.fails = False
+    assert (await shop.get("users/me", headers=bearer(tokens))).status_code == 200
+
+
+async def test_who_waited_through_a_failure_is_told_it(shop: Client, held: HeldDriver) -> None:
+    """Reliability, pool exhausted: nobody waits for one check to fail, and then as long again for the next."""
+    await new_user(shop)
+    tokens = await sign_in(shop, "ada")
+    tasks = [await begin(shop, tokens)]
+    await held.begun.wait()
+    tasks += [await begin(shop, tokens) for _ in range(3)]
+    held.fails_first = True
+    held.released.set()
+    for task in tasks:
+        assert problem(await task, 503)["code"] == "CLN511"
+    assert held.asked == 1
     assert (await shop.get("users/me", headers=bearer(tokens))).status_code == 200

@@ -111,3 +111,16 @@ async def test_what_is_lent_at_the_end_is_closed_when_it_comes_back(database_url
         await session.execute(sa.text("SELECT 1"))
         await database.dispose()
     assert (database.pool_events.connect, database.pool_events.close) == (1, 1)
+
+
+async def test_whoever_waited_in_vain_stands_in_no_line(database_url: str) -> None:
+    """Those whose time was over are not counted as waiting, and no connection is kept for them."""
+    database = Database(database_url, pool=PoolSettings(size=1, timeout=0.05))
+    async with database.session(read_only=True) as session:
+        await session.execute(sa.text("SELECT 1"))
+        asking = [asyncio.create_task(database.fetch(ONE)) for _ in range(10)]
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {PoolExhaustedError}
+        assert database.engine.sync_engine.pool.waiting == 0  # type: ignore[attr-defined]  # a LendingPool
+    assert await database.fetch(ONE)
+    await database.dispose()

@@ -124,7 +124,10 @@ def _trees(rules: ListRules) -> Iterator[dict[str, Any]]:
         members = {"and": groups, "or": groups, "not": {"type": "object"}}
         members |= {name: _schema(rule) for name, rule in rules.filters.items()}
         schema = {"type": "object", "minProperties": 1, "properties": members, "additionalProperties": False}
-        words = f"Filters joined by `and`, `or` and `not`, at most {MAX_DEPTH} deep and {MAX_CONDITIONS} in all, with {MAX_VALUES} values"
+        words = (
+            f"Filters joined by `and`, `or` and `not`, at most {MAX_DEPTH} deep and {MAX_CONDITIONS} in all, "
+            f"with {MAX_VALUES} values"
+        )
         example = ", ".join(f'{{"{name}": ...}}' for name in sorted(rules.filters)[:2])
         yield {
             "name": "filter",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -97,6 +98,8 @@ class FairQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
         finally:
             if timer is not None:
                 timer.cancel()
+            with suppress(ValueError):  # whoever was given one does not stand in the line any more
+                self._waiters.remove(waiter)
 
     def _hand_over(self, item: ConnectionPoolEntry) -> None:
         while self._waiters:

@@ -6,13 +6,15 @@ is stands in the database, so that every worker knows of a change at its very ne
 
 from __future__ import annotations
 
+import asyncio
 import enum
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from colonnade.core.errors import UnauthenticatedError
+from colonnade.core.errors import UnauthenticatedError, UnavailableError
 from colonnade.database.database import Database
 from colonnade.models.clock import utc_now
 from colonnade.models.types import UTCDateTime
@@ -27,6 +29,8 @@ from colonnade.services.accounts.session_checks import SessionChecks
 _MARK = KEY_MARK.encode()
 _NOTED_EVERY = timedelta(minutes=1)
 """How exactly it is known when an API key was used last: not every read shall cost a write."""
+_NOTED_WITHIN = 0.5
+"""Seconds; no request fails, or waits for long, because a writer holds the database."""
 
 
 class Authentication:
@@ -43,6 +47,7 @@ class Authentication:
         self._checks: SessionChecks | None = None
         self._by_key: dict[str, CompiledStatement] = {}
         self._roles: dict[object, str] = {}
+        self._noting: set[str] = set()
 
     async def principal_of(self, database: Database, token: bytes) -> Principal:
         """Tell whose an access token or an API key is; one statement.
@@ -99,17 +104,23 @@ class Authentication:
             rows = await database.fetch(self._key_statement(database).bind(values))
             if rows and key.fits(rows[0][1]):
                 raw, _, role, scopes, stale = rows[0]
-                if stale:
+                if stale and key.name not in self._noting:
                     await self._note_use(database, key)
                 return Principal(self._account_id(database, raw), self._role(database, role), frozenset(scopes.split()))
         raise UnauthenticatedError("The API key does not hold, or not any longer.", error="invalid_token")
 
     async def _note_use(self, database: Database, key: Opaque) -> None:
+        """Note that a key was used; a database that has no time for that is asked again by the key's next request."""
         table = self._accounts.tables.api_keys
-        async with database.unit_of_work() as unit:
-            used = sa.update(table).where(table.c.prefix == key.name).values(last_used_at=utc_now())
-            await unit.session.execute(used)
-            await unit.commit()
+        used = sa.update(table).where(table.c.prefix == key.name).values(last_used_at=utc_now())
+        self._noting.add(key.name)
+        try:
+            with suppress(UnavailableError, TimeoutError):
+                async with asyncio.timeout(_NOTED_WITHIN), database.unit_of_work() as unit:
+                    await unit.session.execute(used)
+                    await unit.commit()
+        finally:
+            self._noting.discard(key.name)
 
     def _make_key_statement(self) -> sa.Select[Any]:
         facts, keys = self._accounts.facts, self._accounts.tables.api_keys

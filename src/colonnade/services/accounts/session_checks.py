@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from colonnade.core.errors import UnavailableError
 from colonnade.database.database import Database
 from colonnade.query.compile import CompiledStatement, compile_statement
 from colonnade.services.accounts.blueprint import AccountBlueprint
@@ -49,6 +50,9 @@ class SessionChecks:
             self._under_way = True
             try:
                 rows = await self.database.fetch(self._statements[1].bind({"s0": session}))
+            except UnavailableError as error:
+                self._fail(self._waiting, error)
+                raise
             finally:
                 self._go_on()
             return (rows[0][1], rows[0][2]) if rows else None
@@ -72,15 +76,23 @@ class SessionChecks:
             del self._waiting[session]
         try:
             found = await self._read(asked)
-        except Exception as error:  # told to whoever waits, one and all
-            for future in asked.values():
-                future.set_exception(error)
-                future.exception()  # whoever asked may be gone; nobody else has to hear of it
+        except Exception as error:
+            self._fail(asked, error)
+            if isinstance(error, UnavailableError):
+                self._fail(self._waiting, error)
         else:
             for session, future in asked.items():
                 future.set_result(found.get(session))
         finally:
             self._go_on()
+
+    @staticmethod
+    def _fail(asked: dict[str, asyncio.Future[Row | None]], error: Exception) -> None:
+        """Tell a failure to all who wait; those who came during the check would wait as long once more for their own."""
+        for future in asked.values():
+            future.set_exception(error)
+            future.exception()  # whoever asked may be gone; nobody else has to hear of it
+        asked.clear()
 
     async def _read(self, asked: Mapping[str, object]) -> dict[str, Row]:
         sessions = list(asked)
