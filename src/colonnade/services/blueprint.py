@@ -21,6 +21,30 @@ MAX_TEXT = 4_000_000
 longest filters that it can think of, must not fill the memory."""
 
 
+class PlanCache(dict[Hashable, object]):
+    """Plans by shape; when it is full, the oldest ones go, and are made anew for a client that asks for them again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text = 0
+
+    def __setitem__(self, shape: Hashable, plan: object) -> None:
+        self._text += _text_of(plan) - _text_of(self.pop(shape, None))
+        while self and (len(self) >= MAX_PLANS or self._text > MAX_TEXT):
+            self._text -= _text_of(self.pop(next(iter(self))))
+        super().__setitem__(shape, plan)
+
+
+def _text_of(plan: object) -> int:
+    """Count the characters of its statements: what a plan takes of the memory goes by them."""
+    if isinstance(plan, CompiledStatement):
+        return len(plan.sql)
+    if isinstance(plan, list | tuple):
+        return sum(map(_text_of, plan))
+    rows = getattr(plan, "rows", None)
+    return len(rows.sql) if isinstance(rows, CompiledStatement) else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """One resource.
@@ -40,6 +64,7 @@ class Blueprint:
     response: type[BaseModel]
     service: Service = field(default_factory=Service)
     includes: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    _schemas: PlanCache = field(init=False, compare=False, default_factory=PlanCache)
 
     @property
     def label(self) -> str:
@@ -50,7 +75,11 @@ class Blueprint:
         """Give the response's schema with the relations of a view in it."""
         if not view.include:
             return self.response
-        return _with_relations(self.response, self.facts, {path: self.includes[path] for path in view.include})
+        found = self._schemas.get(view.include)
+        if found is None:
+            shown = {path: self.includes[path] for path in view.include}
+            found = self._schemas[view.include] = _with_relations(self.response, self.facts, shown)
+        return found  # type: ignore[return-value]  # a schema each
 
     def source(self, view: View) -> Source:
         """Give what is read: a projection where the schema is one and no read hook wants to see the rows."""
@@ -81,27 +110,3 @@ def _with_relations(
         inner = _with_relations(shown, read_facts(relation.target), below) if below else shown
         fields[key] = (list[inner] if relation.to_many else inner | None, ...)  # type: ignore[valid-type]
     return create_model(f"{schema.__name__}With{''.join(key.title() for key in fields)}", __base__=schema, **fields)
-
-
-class PlanCache(dict[Hashable, object]):
-    """Plans by shape; when it is full, the oldest ones go, and are made anew for a client that asks for them again."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._text = 0
-
-    def __setitem__(self, shape: Hashable, plan: object) -> None:
-        self._text += _text_of(plan) - _text_of(self.pop(shape, None))
-        while self and (len(self) >= MAX_PLANS or self._text > MAX_TEXT):
-            self._text -= _text_of(self.pop(next(iter(self))))
-        super().__setitem__(shape, plan)
-
-
-def _text_of(plan: object) -> int:
-    """Count the characters of its statements: what a plan takes of the memory goes by them."""
-    if isinstance(plan, CompiledStatement):
-        return len(plan.sql)
-    if isinstance(plan, list | tuple):
-        return sum(map(_text_of, plan))
-    rows = getattr(plan, "rows", None)
-    return len(rows.sql) if isinstance(rows, CompiledStatement) else 0
