@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from colonnade import Change, ConflictError, Database, RuleError, Service
+from colonnade.core.errors import ContentionError
 from tests.library import Book, Publisher, Shelf, library, new_book, places, problem
 
 pytestmark = pytest.mark.anyio
@@ -223,3 +224,87 @@ async def test_a_hook_that_breaks_is_a_500_that_says_nothing(
         assert "secret" not in answer.text
         assert problem(answer, 500)["request_id"] in caplog.text
         assert (await client.get("books")).json()["total"] == 0
+
+
+class Failing(Service):
+    """Raises after the first commit, whatever the hook after it was called for."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error: Exception | None = error
+        self.told: list[object] = []
+
+    async def after_commit(self, change: Change) -> None:
+        """Raise once, note afterwards."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        self.told.append(change.id)
+
+
+class FailingInside(Failing):
+    """The same, with changes made by a session."""
+
+    async def after_create(self, change: Change) -> None:
+        """See it."""
+
+
+BOOKS = {"items": [{"title": "a"}, {"title": "b"}]}
+STEP = {"id": "o", "method": "POST", "path": "/api/v1/books", "body": {"title": "a"}}
+
+
+@pytest.mark.databases("sqlite-memory")
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(Failing, ConflictError("no")), (FailingInside, ContentionError("busy"))],
+    ids=["planned", "session"],
+)
+@pytest.mark.parametrize(
+    ("path", "body", "expected", "told"),
+    [
+        ("books", {"title": "a"}, 201, []),
+        ("books/bulk", BOOKS, 201, [2]),
+        ("books/bulk?atomic=false", BOOKS, 207, [2]),
+        ("batch", {"operations": [STEP, STEP | {"id": "p"}]}, 200, [2]),
+    ],
+    ids=["one", "bulk", "singly", "batch"],
+)
+async def test_an_error_after_the_commit_repeats_nothing(
+    database_url: str,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[Failing],
+    error: Exception,
+    path: str,
+    body: Any,
+    expected: int,
+    told: list[int],
+) -> None:
+    """S67, S77: what stands is answered as stored and made once; the error is logged, the other changes are told of."""
+    service = kind(error)
+    async with library(database_url, service) as client:
+        answer = await client.post(path, json=body)
+        assert answer.status_code == expected, answer.text
+        assert (await client.get("books")).json()["total"] == len(told) + 1
+    assert service.told == told
+    assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [error]
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_a_unit_of_work_does_all_that_waits_for_its_commit(database_url: str) -> None:
+    """S67: an effect that fails is not the commit's failure, nor that of the effects behind it."""
+    database, done = Database(database_url, metadata=Shelf.metadata), []
+
+    async def fail() -> None:
+        raise ContentionError("busy")
+
+    async def note() -> None:
+        done.append("noted")
+
+    async def once() -> None:
+        async with database.unit_of_work() as unit:
+            unit.after_commit(fail)
+            unit.after_commit(note)
+            await unit.commit()
+
+    await database.retry(once)
+    await database.dispose()
+    assert done == ["noted"]

@@ -31,7 +31,7 @@ from colonnade.database.driver import Driver, Follow, Outcome, Statement, Unsure
 from colonnade.database.hiding import HidingSession
 from colonnade.database.lending import LendingPool, PoolEvents
 from colonnade.database.pool import deadline_of, pool_options, watch_pool
-from colonnade.database.unit_of_work import Effect, Translation, UnitOfWork
+from colonnade.database.unit_of_work import Effect, Translation, UnitOfWork, carry_out
 from colonnade.database.urls import driver_urls
 from colonnade.database.versions import TableVersions, watch_versions
 from colonnade.database.watch import StatementWatch, watch_statements
@@ -286,8 +286,8 @@ class Database:
         return await work()
 
     async def settle(self, effect: Effect) -> None:
-        """Have done what waits for a commit that stands: at once, as the caller's own one does."""
-        await effect()
+        """Have done what waits for a commit that stands: at once, as the caller's own one does; what it raises is logged."""
+        await carry_out(effect)
 
     def unit_of_work(self) -> UnitOfWork:
         """Open a transaction for several statements or the ORM; see `UnitOfWork`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -15,6 +16,20 @@ from colonnade.database.driver import Outcome, Statement
 
 Effect = Callable[[], Awaitable[None]]
 Translate = Callable[[BaseException], ProblemError | None]
+
+_LOG = logging.getLogger("colonnade.database")
+
+
+async def carry_out(effect: Effect) -> None:
+    """Do what waits for a commit that stands; what it raises is logged, and goes no further.
+
+    Raised, a deadlock or a conflict of its own would be taken for one of the transaction, which would be made once more: the
+    change is stored, and has to be answered as stored.
+    """
+    try:
+        await effect()
+    except Exception:
+        _LOG.exception("an effect after a commit failed; what was committed stays")
 
 
 class Translation(NamedTuple):
@@ -58,7 +73,7 @@ class UnitOfWork:
         return Outcome(rows, len(rows))
 
     def after_commit(self, effect: Effect) -> None:
-        """Have something done once the commit stands; it can't undo it any more."""
+        """Have something done once the commit stands; it can't undo it any more, and what it raises is only logged."""
         self._effects.append(effect)
 
     async def commit(self) -> None:
@@ -80,7 +95,7 @@ class UnitOfWork:
         await self._leave_gate()
         effects, self._effects = self._effects, []
         for effect in effects:
-            await effect()
+            await carry_out(effect)
 
     async def __aenter__(self) -> Self:
         try:

@@ -26,7 +26,8 @@ class Change:
         id: of the row; None before it is created.
         values: what the client sent, by attribute; a hook may add, alter and take out. Whatever is left after the
             `before_` hook goes into the columns of the same names.
-        row: the model's instance: before an update or delete the row as it is, locked; afterwards as it became.
+        row: the model's instance: before an update or delete the row as it is, locked; afterwards as it became. None
+            around a creation.
         notes: the application's own, from one hook to the next.
         permanent: a deletion for good, where the table knows soft deletion as well.
         precondition: what the client demands of the row; it holds when a `before_` hook is called.
@@ -60,9 +61,9 @@ class Service:
     """The rules of one resource: subclass it, override what is needed, and hand it to `Resource`.
 
     Order: `prepare`, then the transaction opens, `before_<action>`, the statement, `after_<action>`, `jobs`, commit,
-    `after_commit`, response. A hook that raises rolls everything back; raise `RuleError` (422) or `ConflictError` (409)
-    to tell the client why. A resource whose service overrides none of the four inside the transaction is written by one
-    planned statement, several times as fast.
+    `after_commit`, response. A hook before the commit that raises rolls everything back; raise `RuleError` (422) or
+    `ConflictError` (409) to tell the client why. A resource whose service overrides none of the four inside the transaction
+    is written by one planned statement, several times as fast.
 
     Attributes:
         publishes: each change is an event (`orders.created`, `.updated`, `.deleted`, `.restored`) that webhooks tell of.
@@ -77,7 +78,10 @@ class Service:
         """Inside the transaction, before the INSERT; `change.values` may be altered."""
 
     async def after_create(self, change: Change) -> None:
-        """Inside the transaction, after the INSERT; `change.row` is the new row, unread: `change.id` identifies it."""
+        """Inside the transaction, after the INSERT; `change.id` is known, and `change.row` is None: nothing has read it.
+
+        `await change.session.get(Model, change.id)` does, by one more statement.
+        """
 
     async def before_update(self, change: Change) -> None:
         """Inside the transaction, before the UPDATE; `change.row` is the row as it is, locked."""
@@ -106,7 +110,10 @@ class Service:
         return ()
 
     async def after_commit(self, change: Change) -> None:
-        """Once the commit stands and before the response; it can't undo anything, and a crash just before loses it."""
+        """Once the commit stands and before the response; it can't undo anything, and a crash just before loses it.
+
+        What it raises is logged, and the change is answered as stored. What must not be lost is a job (`jobs`).
+        """
 
     async def after_read(self, session: AsyncSession, rows: Sequence[Any]) -> None:
         """After rows were read and before they are shown; overriding it sends reads the ORM and Pydantic way."""
