@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from colonnade import record_changes
-from colonnade.services.hooks import Change
+from colonnade import Change, Database, Policy, Resource, Routes, allow, record_changes, role, signed_in
+from tests.magazine import magazine_app
 from tests.workshop import ADMIN, ToolPart, client_of, history, new_tool, told, workshop
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory")]
@@ -78,6 +79,32 @@ async def test_a_key_that_is_used_again_begins_anew(app: FastAPI) -> None:
         await admin.post("tool-labels", json={"code": "x", "words": "mine"})
     async with client_of(app, OWNER) as owner:
         assert [entry["operation"] for entry in await history(owner, "tool-labels/x")] == ["create"]
+
+
+class Counter(DeclarativeBase):
+    """The base of the model below."""
+
+
+class Ticket(Counter):
+    """Has the plainest key there is, which SQLite gives again once the last row is deleted."""
+
+    __tablename__ = "tickets"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int]
+    seat: Mapped[str] = mapped_column(sa.String(20))
+
+
+async def test_an_id_that_is_given_again_begins_anew(database_url: str) -> None:
+    """Nor does whoever gets the id of a deleted row from the database."""
+    own = allow("read", "read_history", to=signed_in, own="owner_id")
+    tickets = Resource(Ticket, policy=Policy(own, allow("everything", to=role("admin"))), routes=Routes(history=True))
+    app = magazine_app(Database(database_url, metadata=Counter.metadata), [tickets])
+    async with app.router.lifespan_context(app), client_of(app, ADMIN) as admin, client_of(app, OWNER) as owner:
+        await admin.post("tickets", json={"owner_id": 2, "seat": "of another"})
+        await admin.delete("tickets/1")
+        assert (await admin.post("tickets", json={"owner_id": 1, "seat": "mine"})).json()["id"] == 1
+        assert [entry["operation"] for entry in await history(owner, "tickets/1")] == ["create"]
 
 
 async def test_a_hook_may_record_what_it_does_to_other_rows(database_url: str) -> None:

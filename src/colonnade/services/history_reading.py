@@ -77,10 +77,9 @@ class HistoryReader:
     async def _beginning(self, session: AsyncSession, id: object, *, is_there: bool) -> int | None:
         """Find the entry with which the history of a row begins; None for the very first one, or where there is none.
 
-        A key that clients choose may have been another row's before, which may have been in the reach of others.
+        A key may have been another row's before, which may have been in the reach of others: clients choose some, and SQLite
+        gives the ids of its last rows again where a table has no AUTOINCREMENT.
         """
-        if is_there and self._facts.identity.server_owned:
-            return None
         entry = HISTORY.c
         ends = ("purge",) if self._facts.deleted is not None else ("delete", "purge")
         begins = sa.case((entry.operation == "create", entry.id), (entry.operation.in_(ends), entry.id + 1))
