@@ -22,6 +22,9 @@ OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 ME = "me"
 """The name under which statements bind the principal's id."""
 
+_SHOWING: frozenset[Operation] = frozenset({"read", "create"})
+"""By whose grants fields are seen: a row that is there, and one that was just made."""
+
 _READS: frozenset[Operation] = frozenset({"read", "read_deleted", "read_history"})
 
 
@@ -66,11 +69,12 @@ class Grant:
         """Tell whether it lets somebody of this standing do something.
 
         An API key does at most what its account may, and of that only what lies within its scopes: `orders:read` and
-        `orders:write`, after the name of the table. What anyone may, it may too.
+        `orders:write`, after the name of the table. What anyone may with rows that are nobody's, it may too.
         """
         if operation not in self.operations or not self.to.includes(standing):
             return False
-        if standing.scopes is None or not self.to.signed_in:
+        is_public = not self.to.signed_in and self.own is None
+        if standing.scopes is None or is_public:
             return standing.signed_in or self.own is None
         return f"{table}:{'read' if operation in _READS else 'write'}" in standing.scopes
 
@@ -135,12 +139,13 @@ def allow(
         to: `anyone`, `signed_in` or `role(...)`.
         own: an attribute: only rows in which it is the principal's id, new ones too.
         where: attributes and values: only rows that have them, new ones too; None stands for NULL.
-        show: the only fields that are seen of these rows.
-        hide: fields that are not seen of these rows.
+        show: the only fields that are seen of these rows, by `read`, or by `create` of a row that was just made.
+        hide: fields that are not, in the same way.
         write: the only fields that may be sent.
 
     Raises:
-        DeclarationError: there is no such operation.
+        DeclarationError: there is no such operation; a value that can't be compared with a column's; fields shown or hidden
+            where nothing is read.
     """
     wanted: frozenset[Any] = frozenset(OPERATIONS) if "everything" in operations else frozenset(operations)
     if not wanted or (unknown := wanted - set(OPERATIONS)):
@@ -148,7 +153,7 @@ def allow(
         raise DeclarationError(f"no such operations: {told}; there are {', '.join(OPERATIONS)}, everything")
     if any(isinstance(names, str) for names in (show, hide, write)):
         raise DeclarationError("show, hide and write take lists of names")
-    return Grant(
+    grant = Grant(
         wanted,
         to,
         own,
@@ -157,3 +162,22 @@ def allow(
         frozenset(hide),
         None if write is None else frozenset(write),
     )
+    _refuse_useless(grant)
+    return grant
+
+
+def _refuse_useless(grant: Grant) -> None:
+    """Refuse what would do nothing, or fail only with the first request."""
+    for key, value in grant.where:
+        try:
+            hash(value)  # plans are kept by their grants
+        except TypeError:
+            raise DeclarationError(
+                f"where={{'{key}': ...}} takes a single value, not a {type(value).__name__}"
+            ) from None
+    if (grant.show is not None or grant.hide) and not grant.operations & _SHOWING:
+        told = ", ".join(sorted(grant.operations))
+        raise DeclarationError(
+            f"show and hide belong to a grant of read or create, not of {told} alone: "
+            "what is seen of a row, deleted or changed, is what the grants of read show of it"
+        )
