@@ -144,8 +144,10 @@ class Applier:
     async def _load(self, attempt: Change) -> None:
         """Lock the row as it is, and hold it to what the client demands of it: it stays so until the commit."""
         view = view_of(attempt)
+        model = self._facts.model
+        # Its own row only: PostgreSQL locks none behind the outer join of a relation that a model loads along.
         row = await attempt.session.get(
-            self._facts.model, attempt.id, with_for_update=True, execution_options={"with_deleted": True}
+            model, attempt.id, with_for_update={"of": model}, execution_options={"with_deleted": True}
         )
         if row is None or not self._is_seen(row, view):
             raise self._reader.missing(attempt.id)

@@ -58,7 +58,7 @@ class Curtain:
         relations = permit.access.facts.relations
         for name, field in schema.model_fields.items():
             inner = model_in(field.annotation)
-            for source in sorted(_sources(name, field) & relations.keys()) if inner is not None else ():
+            for source in sorted(sources_of(name, field) & relations.keys()) if inner is not None else ():
                 target = relations[source].target
                 try:
                     read_facts(target)
@@ -71,14 +71,14 @@ class Curtain:
 def wire_keys(schema: type[BaseModel]) -> Iterator[tuple[str, str]]:
     """Give each attribute that a schema reads, and the key under which it shows it."""
     for name, field in schema.model_fields.items():
-        for source in sorted(_sources(name, field)):
+        for source in sorted(sources_of(name, field)):
             yield source, _wire_key(name, field)
 
 
 def _hidden(schema: type[BaseModel], access: Access) -> Iterator[tuple[str, tuple[Grant, ...]]]:
     """Give the wire keys that are not seen on every row, and the grants on whose rows they are."""
     for name, field in schema.model_fields.items():
-        for source in sorted(_sources(name, field)):
+        for source in sorted(sources_of(name, field)):
             if (grants := access.sight_of(source)) is not None:
                 yield _wire_key(name, field), grants
     for name, computed in schema.model_computed_fields.items():
@@ -89,14 +89,14 @@ def _hidden(schema: type[BaseModel], access: Access) -> Iterator[tuple[str, tupl
 def _keys(schema: type[BaseModel]) -> Iterator[str]:
     yield from schema.model_computed_fields
     for name, field in schema.model_fields.items():
-        yield from _sources(name, field)
+        yield from sources_of(name, field)
 
 
 def _wire_key(name: str, field: FieldInfo) -> str:
     return field.serialization_alias or field.alias or name
 
 
-def _sources(name: str, field: FieldInfo) -> set[str]:
+def sources_of(name: str, field: FieldInfo) -> set[str]:
     """Name a field, and whatever attribute it is read from by an alias: hidden under one name is hidden under all."""
     alias = field.validation_alias
     choices = alias.choices if isinstance(alias, AliasChoices) else [] if alias is None else [alias]

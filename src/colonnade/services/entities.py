@@ -20,7 +20,7 @@ from colonnade.query.request import View
 from colonnade.query.selection import MAX_CHILDREN
 from colonnade.schemas.present import Presenter, model_in
 from colonnade.services.blueprint import Blueprint
-from colonnade.services.curtain import Curtain
+from colonnade.services.curtain import Curtain, sources_of, wire_keys
 
 
 class EntityReader:
@@ -39,7 +39,8 @@ class EntityReader:
         self._curtain = None if view.permit is None else Curtain(schema, view.permit)
         self.mingles = blueprint.mingles(view) or (self._curtain is not None and self._curtain.is_partial)
         self._loads = [*_loads(schema, blueprint.facts.model, view.permit), raiseload("*")]
-        self._lists = [key for key, relation in blueprint.facts.relations.items() if relation.to_many]
+        to_many = {key for key, relation in blueprint.facts.relations.items() if relation.to_many}
+        self._lists = [wire_key for key, wire_key in wire_keys(schema) if key in to_many]
 
     async def rows(self, session: AsyncSession, plan: ReadPlan, values: Mapping[str, object]) -> Sequence[Any]:
         """Load the entities of a plan, and let the service's hook see them."""
@@ -69,8 +70,9 @@ class EntityReader:
 def _loads(schema: type[BaseModel], model: type[DeclarativeBase], permit: Permit | None) -> Iterator[LoaderOption]:
     """Load each relation that a schema shows with one more statement; refuse to load any other in passing."""
     relations = read_facts(model).relations
-    for key in schema.model_fields.keys() & relations.keys():
-        inner = model_in(schema.model_fields[key].annotation)
+    shown = {key: field for name, field in schema.model_fields.items() for key in sources_of(name, field)}
+    for key in shown.keys() & relations.keys():
+        inner = model_in(shown[key].annotation)
         target = relations[key].target
         deeper: list[Any] = [] if inner is None else [*_loads(inner, target, permit)]
         seen = getattr(model, key).and_(*read_facts(target).visible(), *_reach(relations[key], permit))

@@ -183,16 +183,20 @@ class Reader:
     async def _children(
         self, database: Database, parents: Sequence[Row], branch: Branch, view: View
     ) -> tuple[list[Shown], Sequence[Row]]:
-        """Read the children of a whole page in one statement."""
+        """Read the children of a whole page in one statement, or in one for each ten thousand of their parents."""
         keys = parent_keys(parents, branch)
-        if not keys:
-            return [], []
-        size = next(size for size in BRANCH_SIZES if size >= len(keys))
-        read = self._kept(database, (branch, size), lambda: self._compile_branch(database, branch, size))
-        convert = key_converter_of(branch.column, database.dialect)
-        bound = {f"p{index}": convert(keys[min(index, len(keys) - 1)]) for index in range(size)}
-        rows = await database.fetch(read.rows.bind(bound | view.bound))
-        return await self._show(database, read, rows, view), rows
+        shown: list[Shown] = []
+        found: list[Row] = []
+        for start in range(0, len(keys), BRANCH_SIZES[-1]):
+            part = keys[start : start + BRANCH_SIZES[-1]]
+            size = next(size for size in BRANCH_SIZES if size >= len(part))
+            read = self._kept(database, (branch, size), partial(self._compile_branch, database, branch, size))
+            convert = key_converter_of(branch.column, database.dialect)
+            bound = {f"p{index}": convert(part[min(index, len(part) - 1)]) for index in range(size)}
+            rows = await database.fetch(read.rows.bind(bound | view.bound))
+            shown += await self._show(database, read, rows, view)
+            found += rows
+        return shown, found
 
     @staticmethod
     def _compile(database: Database, plan: ReadPlan) -> CompiledRead | None:
