@@ -174,6 +174,17 @@ async def test_what_a_filter_finds_is_changed(client: Client) -> None:
     assert (await client.patch("books/bulk", json=nothing)).json() == {"affected": 0, "books": []}
 
 
+@pytest.mark.databases("sqlite-memory")
+async def test_what_a_filter_finds_is_changed_by_id(database_url: str) -> None:
+    """S52: in the order of the ids, in which rows are locked elsewhere too, and not in the one that lists have."""
+    shelf = Resource(Book, listing=Listing(filters=["pages"], sorts=["title"], default_sort="-title"))
+    async with library(database_url, resources=[shelf]) as client:
+        await books(client, "a", "c", "b")
+        body = {"filter": {"pages": 1}, "max_affected": 3, "set": {"pages": 9}}
+        found = (await client.patch("books/bulk", json=body)).json()["books"]
+        assert [row["title"] for row in found] == ["a", "c", "b"]
+
+
 async def test_a_filter_that_finds_too_much_changes_nothing(client: Client) -> None:
     """S52: more than `max_affected` is 409, and every row stays."""
     await books(client, "a", "b", "c")

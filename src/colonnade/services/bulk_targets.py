@@ -74,8 +74,10 @@ class FilteredWriter:
     async def _find(self, session: AsyncSession, request: ReadRequest, most: int, *, lock: bool) -> Sequence[object]:
         permit = request.view.permit
         source = Source(self._bulk.facts, None, access=None if permit is None else permit.access)
-        found: sa.Select[tuple[object]] = plan_list(source, request).entities.with_only_columns(
-            self._bulk.facts.identity.column
+        identity = self._bulk.facts.identity.column
+        # In the order of a history's locks: of two that lock the same rows neither then waits for the other's second one.
+        found: sa.Select[tuple[object]] = (
+            plan_list(source, request).entities.with_only_columns(identity).order_by(None).order_by(identity)
         )
         ids = (await session.scalars(found.with_for_update() if lock else found, list_values(request))).all()
         if len(ids) > most:
