@@ -104,8 +104,9 @@ class Service:
     def jobs(self, change: Change) -> Iterable[JobRequest]:
         """Ask for the jobs that follow from a change, by `some_job.request(...)`: they are stored in its transaction.
 
-        Called when the change is made, once more for each try of its transaction; `change.id` is known. No hook inside the
-        transaction is needed for it, and a change without one is still made by its planned statement.
+        Called when the change is made, once more for each try of its transaction; `change.id` is known. For an update or a
+        deletion also beforehand: would anything follow? No hook inside the transaction is needed for it, and a change
+        without one is still made by its planned statement.
         """
         return ()
 
