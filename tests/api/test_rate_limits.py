@@ -25,7 +25,7 @@ from colonnade.limits.sql import SqlCounts
 from colonnade.policy.principal import ANONYMOUS, Principal
 from colonnade.testing.valkey import Valkey
 from tests.library import Book, Publisher, Shelf, problem
-from tests.serving_workers import serving_workers
+from tests.serving_workers import connected, serving_workers
 
 pytestmark = pytest.mark.anyio
 
@@ -302,26 +302,11 @@ async def burst_to_two_workers(url: str, **environment: str) -> tuple[int, int, 
     await database.dispose()
     environment |= {"ENV": "test", "RATE_LIMIT": "100/minute", "DATABASE_URL": url}
     with serving_workers("tests.limited_app:app", environment) as port:
-        connections = await both_ways(f"http://127.0.0.1:{port}")
-        asked = (connections[number % len(connections)].get("/") for number in range(160))
-        answers = await asyncio.gather(*asked)
-        for connection in connections:
-            await connection.aclose()
+        async with connected(f"http://127.0.0.1:{port}") as connections:
+            asked = (connections[number % len(connections)].get("/") for number in range(160))
+            answers = await asyncio.gather(*asked)
     granted = sum(answer.status_code == 200 for answer in answers)
     return granted, len(answers) - granted, len({answer.headers["x-process"] for answer in answers})
-
-
-async def both_ways(url: str) -> list[httpx.AsyncClient]:
-    """Open connections, which one process may take all of, until each of the two has four."""
-    kept: dict[str, list[httpx.AsyncClient]] = {}
-    while len(kept) < 2 or min(map(len, kept.values())) < 4:
-        connection = httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=1))
-        process = (await connection.get("/health")).headers["x-process"]
-        if len(kept.setdefault(process, [])) < 4:
-            kept[process].append(connection)
-        else:
-            await connection.aclose()
-    return [connection for pair in zip(*kept.values(), strict=True) for connection in pair]
 
 
 @pytest.mark.databases("postgresql")

@@ -21,7 +21,7 @@ KILLS = times(3, 500)
 # A process that serves one request and may die at some point of it: before the answer leaves, or `delay` seconds in.
 PROGRAM = """
 import asyncio, os, signal, sys, threading
-from colonnade import Resource, Routes
+from colonnade import Database, Resource, Routes
 from tests.library import Book, Publisher, Shelf, client_of, library_app
 
 url, key, death = sys.argv[1:]
