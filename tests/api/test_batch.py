@@ -234,3 +234,18 @@ async def test_a_shop_takes_a_whole_order_in_a_batch(shop: Client) -> None:
     too_much = {"user_id": 1, "lines": [line(lamp, 4)]}
     assert problem(await batch(shop, product, do("order", "POST", "orders", too_much)), 409)["id"] == "order"
     assert await total(shop, "products") == 2
+
+
+@pytest.mark.databases("sqlite-memory")
+@pytest.mark.parametrize("where", ["body", "path"])
+async def test_references_stand_for_no_more_than_a_body_may_hold(client: Client, where: str) -> None:
+    """Batch: a few bytes refer to a large answer again and again; that is refused before it is written out."""
+    titles = [{"title": "x" * 20}] * 100
+    again = do("b", "POST", "books", {"title": "b", "extra": {"all": [{"$ref": "a.books"}] * 1000}})
+    if where == "path":
+        again = do("b", "PATCH", "books/" + "{a.books}" * 180, {"pages": 1})
+    answer = await batch(client, do("a", "POST", "books/bulk", {"items": titles}), again)
+    refused = problem(answer, 413)
+    assert (refused["code"], refused["id"]) == ("CLN120", "b")
+    assert refused["errors"][0]["pointer"].startswith(f"/operations/1/{where}")
+    assert await total(client) == 0

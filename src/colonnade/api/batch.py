@@ -14,8 +14,9 @@ from colonnade.api.body import parse_body, require_json
 from colonnade.api.caching import Cached
 from colonnade.api.idempotency import Idempotent
 from colonnade.api.limited import Limited
+from colonnade.api.middleware.body_limit import MAX_BODY_SIZE
 from colonnade.api.operations import Call
-from colonnade.api.references import resolve, resolve_path
+from colonnade.api.references import References
 from colonnade.api.reply import Reply
 from colonnade.api.route import ResourceRoute, runtime_of
 from colonnade.api.route_table import PlacedRoute, placed_routes
@@ -64,7 +65,7 @@ class _Run:
         self._call = call
         self._scope = call.scope
         self._routes = routes
-        self._bodies: dict[str, Any] = {}
+        self._references = References(MAX_BODY_SIZE)
         self.results: list[dict[str, Any]] = []
 
     async def do(self, index: int, operation: BatchOperation) -> None:
@@ -83,16 +84,16 @@ class _Run:
             error.faults = tuple(_placed(error.faults, at))
             raise
         shown = parse_json(reply.body) if reply.body else None
-        self._bodies[operation.id] = shown
+        self._references.add(operation.id, shown)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reply.headers}
         self.results.append({"id": operation.id, "status": reply.status, "headers": headers, "body": shown})
 
     async def _answered(self, operation: BatchOperation, at: str) -> Reply:
-        path, _, query = resolve_path(operation.path, self._bodies, f"{at}/path").partition("?")
+        path, _, query = self._references.resolve_path(operation.path, f"{at}/path").partition("?")
         route, values = self._route(operation.method, unquote(path), f"{at}/path")
         body = b""
         if operation.body is not None:
-            body = dump_json(resolve(operation.body, self._bodies, f"{at}/body"))
+            body = dump_json(self._references.resolve(operation.body, f"{at}/body"))
 
         async def give() -> bytes:
             return body
