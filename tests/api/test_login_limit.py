@@ -103,6 +103,25 @@ async def test_an_address_may_fail_twenty_times(shop: Client) -> None:
 
 
 @pytest.mark.databases("sqlite-memory")
+async def test_a_forged_header_makes_no_address_free(shop: Client) -> None:
+    """S32: whose address nobody knows is counted with all others of that kind, so a header turns no limit off."""
+    await new_user(shop)
+    shop.headers["x-forwarded-for"] = "127.0.0.1"  # the address that the server sees
+    assert {await try_password(shop, f"nobody_{number}") for number in range(20)} == {401}
+    assert await try_password(shop, "somebody") == 429
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_an_ipv6_network_may_fail_as_often_as_an_address(shop: Client) -> None:
+    """S32: one subscriber has 2**64 addresses; they are counted as one."""
+    app = shop._transport.app  # type: ignore[attr-defined]
+    for number in range(21):
+        transport = httpx.ASGITransport(app, client=(f"2001:db8::{number + 1:x}", 1))
+        async with Client(transport=transport, base_url=str(shop.base_url)) as one:
+            assert await try_password(one, f"nobody_{number}") == (401 if number < 20 else 429)
+
+
+@pytest.mark.databases("sqlite-memory")
 async def test_names_and_addresses_are_stored_as_digests(shop_app: FastAPI, shop: Client) -> None:
     """S66: the table tells neither who failed nor where."""
     await try_password(shop, "nobody@example.com")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.types import Scope
 
-from colonnade.api.client_address import NO_PROXIES, TrustedProxies, client_address
+from colonnade.api.client_address import NO_PROXIES, PEER, TrustedProxies, client_address
 
 PROXY = "10.0.0.1"
 TRUSTED = TrustedProxies(["10.0.0.0/8", "2001:db8::1"])
@@ -96,6 +96,15 @@ def test_a_header_that_the_server_has_believed_unasked_makes_nobody() -> None:
     spoofed = scope("203.0.113.1", ("x-forwarded-for", "198.51.100.9, 203.0.113.1"))
     assert client_address(spoofed, NO_PROXIES) == ""
     assert client_address(spoofed, TrustedProxies(["127.0.0.1"])) == "203.0.113.1"
+
+
+def test_a_server_that_tells_its_peer_has_believed_nobody() -> None:
+    """S32: under `colonnade serve` a client that writes its own address into a header keeps it."""
+    written = scope("203.0.113.1", ("x-forwarded-for", "203.0.113.1"))
+    told = {**written, "extensions": {PEER: {"client": written["client"]}}}
+    assert client_address(told) == "203.0.113.1"
+    believed = {**written, "extensions": {PEER: {"client": ("127.0.0.1", 4711)}}}
+    assert client_address(believed) == ""
 
 
 def test_an_ipv4_client_of_an_ipv6_socket_has_its_usual_address() -> None:

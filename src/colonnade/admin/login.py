@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_admin.auth import AdminUser, AuthProvider, LoginFailed
 
 from colonnade.admin.content_policy import content_policy
+from colonnade.api.limiting import client_key
 from colonnade.api.route import runtime_of
 from colonnade.core.errors import ProblemError, RateLimitedError, UnauthenticatedError
 from colonnade.database.database import Database
@@ -54,8 +55,7 @@ class AccountLogin(AuthProvider):
         Whoever is no administrator is refused in the same words as whoever does not know the password.
         """
         accounts, database = self._accounts, self._database
-        client = request.client
-        credentials = Credentials(username, SecretStr(password), client.host if client else None)
+        credentials = Credentials(username, SecretStr(password), client_key(request.scope))
         try:
             issued = await accounts.sign_in.by_password(database, credentials)
         except RateLimitedError as error:

@@ -65,9 +65,20 @@ def client_address(scope: Scope, trusted: TrustedProxies = NO_PROXIES) -> str:
     if not lists:
         return peer
     if peer not in trusted:
-        return "" if "127.0.0.1" not in trusted and _is_hearsay(peer, lists) else peer
+        is_told = is_of_the_socket(scope) or "127.0.0.1" in trusted
+        return "" if not is_told and _is_hearsay(peer, lists) else peer
     told = [_walk(peer, _nodes(name, lists), trusted) for name in {name for name, _ in lists}]
     return told[0] if len(set(told)) == 1 else peer
+
+
+PEER = "colonnade.peer"
+"""The extension of the scope by which a server of ours says what its socket knows: `{"client": [host, port]}`."""
+
+
+def is_of_the_socket(scope: Scope) -> bool:
+    """Tell whether the client is surely the one that the server's socket has, whatever any header says."""
+    peer = scope.get("extensions", {}).get(PEER)
+    return peer is not None and peer["client"] == scope["client"]
 
 
 def _is_hearsay(peer: str, lists: list[tuple[bytes, bytes]]) -> bool:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from colonnade.api.client_address import PEER
 from colonnade.cli.connection import Connection
 
 MAX_HEAD = 16 << 10
@@ -46,6 +47,7 @@ class GuardedProtocol(Connection):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn says the same
         """Take a new connection over; it must begin to ask."""
         super().connection_made(transport)
+        self._extensions: dict[str, dict[object, object]] = {PEER: {"client": self.client}}
         self._set_timer(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -70,6 +72,7 @@ class GuardedProtocol(Connection):
     def on_message_begin(self) -> None:
         """Note that a head has begun."""
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions
         self._head_open, self._before = True, 0
 
     def on_headers_complete(self) -> None:

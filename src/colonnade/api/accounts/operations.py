@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 from colonnade.api.accounts.bearer import bearer_token, required_token
 from colonnade.api.accounts.form import parse_form
 from colonnade.api.body import parse_body, require_json
+from colonnade.api.limiting import client_key
 from colonnade.api.operations import Call
 from colonnade.api.reply import NOT_STORED, Reply
 from colonnade.core.errors import DeclarationError, ForbiddenError
@@ -74,8 +75,7 @@ class GetTokens:
         """Sign in: a name and a password for an access token and a refresh token (RFC 6749 §4.3)."""
         refuse_parameters(call.scope["query_string"])
         form = parse_form(call.scope, await call.body())
-        client = call.scope.get("client")
-        credentials = Credentials(form.username, form.password, client[0] if client else None)
+        credentials = Credentials(form.username, form.password, client_key(call.scope))
         return token_reply(await services_of(call).sign_in.by_password(call.database, credentials))
 
 

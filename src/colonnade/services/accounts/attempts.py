@@ -54,7 +54,8 @@ class Attempts:
             name: what the person calls the account; it counts where there is none of this name, so that an account that is
                 not there answers as one that is.
             id: of the account.
-            address: that it comes from; None where nobody knows it.
+            address: that it comes from, or its network (`client_key`); empty where nobody knows it, and all of those are
+                counted together, since a header must not make a try nobody's. None counts the account alone.
         """
         whose = f"name:{name.strip().casefold()}" if id is None else f"account:{id}"
         return Attempt(self._digest(whose), None if address is None else self._digest(f"address:{address}"))

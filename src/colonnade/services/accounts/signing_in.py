@@ -23,12 +23,12 @@ class Credentials:
     Attributes:
         name: what the account is called, e.g. its e-mail address.
         password: in clear.
-        address: where the request comes from; None where nobody knows it.
+        address: where the request comes from, an address or a network; empty where nobody knows it.
     """
 
     name: str
     password: SecretStr
-    address: str | None
+    address: str
 
 
 class SignIn:
