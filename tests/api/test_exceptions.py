@@ -77,6 +77,16 @@ async def test_a_status_of_ours_has_its_page() -> None:
         assert problem(await client.get("raise/403/text"), 403)["code"] == "CLN301"
 
 
+@pytest.mark.parametrize("status", [100, 204, 205, 304])
+async def test_a_status_without_a_body_is_answered_without_one(status: int) -> None:
+    """RFC 9110 §6.4.1: a client reads none after these, and would take one for the beginning of the next answer."""
+    async with everywhere() as client:
+        answer = await client.get(f"raise/{status}/text")
+    assert (answer.status_code, answer.content) == (status, b"")
+    assert answer.headers.get("content-length", "0") == "0"
+    assert "content-type" not in answer.headers
+
+
 async def test_an_endpoints_own_headers_stay() -> None:
     """An endpoint that asks for another way to sign in is heard."""
     async with everywhere() as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -57,13 +58,23 @@ async def answer_problem_error(request: Request, error: Exception) -> Response:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # registered for it
+    if error.status_code in _BODILESS or error.status_code < 200:
+        return Response(status_code=error.status_code, headers=_without_content(error.headers))
     return problem_reply(problem_of_http(error, request.scope), request.scope)
+
+
+def _without_content(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: value for name, value in (headers or {}).items() if name.lower() not in _OF_A_BODY}
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # registered for it
     return problem_reply(refused_by_fastapi(error), request.scope)
 
+
+# A client reads no body after these (RFC 9110 §6.4.1); one that is sent all the same becomes part of the next answer.
+_BODILESS = frozenset({204, 205, 304})
+_OF_A_BODY = frozenset({"content-type", "content-length", "content-encoding", "transfer-encoding"})
 
 _BY_STATUS: dict[int, type[ProblemError]] = {
     400: MalformedBodyError,
