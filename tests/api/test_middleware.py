@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from colonnade.api.health import health_router
 from colonnade.api.middleware import (
     MAX_BODY_SIZE,
     AllowedHosts,
@@ -479,6 +480,15 @@ async def test_a_request_with_no_host_or_two_is_refused(hosts: list[str]) -> Non
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host.encode()) for host in hosts]}
     await AllowedHosts(service(), ["api.example.org"])(scope, nothing, keep)
     assert sent[0]["status"] == 400
+
+
+async def test_health_is_told_by_any_name() -> None:
+    """C23, S34: an orchestrator asks each instance by its address, which is not in any list."""
+    app = service(allowed_hosts=("api.example.org",))
+    app.include_router(health_router())
+    async with client(app) as http:
+        assert (await http.get("/health/live", headers={"Host": "10.0.0.7:8000"})).status_code == 200
+        assert (await http.get("/health/else", headers={"Host": "10.0.0.7:8000"})).status_code == 400
 
 
 async def test_star_answers_to_any_host() -> None:

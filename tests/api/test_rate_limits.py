@@ -171,6 +171,40 @@ async def test_credentials_that_do_not_hold_are_counted_by_address() -> None:
         assert await burst(client, 12, headers={"Authorization": "impostor"}) == {401: 10, 429: 2}
 
 
+async def test_credentials_that_are_guessed_cost_no_more_statements_than_the_limit() -> None:
+    """S32: whose address is refused for guessing is refused before anything is looked up; nobody else is."""
+    asked = []
+
+    async def authenticate(scope: Scope, database: Database) -> Principal:
+        asked.append(scope["client"][0])
+        return await by_header(scope, database)
+
+    app = limited_app()
+    app.state.colonnade.authenticate = authenticate
+    async with clients(app, "192.0.2.1", "192.0.2.2") as (client, other):
+        await burst(client, 11, headers={"Authorization": "impostor"})
+        looked = len(asked)
+        assert await burst(client, 15, headers={"Authorization": "impostor"}) == {429: 15}
+        assert len(asked) == looked
+        assert await burst(other, 1, headers={"Authorization": "ada"}) == {200: 1}
+
+
+@pytest.mark.parametrize("name", ["X-API-Key", "Cookie"])
+async def test_a_header_that_is_no_credential_is_not_looked_up(name: str) -> None:
+    """S32: who sends what no route reads is counted by address, and nothing is asked about it."""
+    asked = []
+
+    async def authenticate(scope: Scope, database: Database) -> Principal:
+        asked.append(scope["path"])
+        return ANONYMOUS
+
+    app = limited_app()
+    app.state.colonnade.authenticate = authenticate
+    async with clients(app, "192.0.2.1") as (client,):
+        await client.get("http://library.test/nowhere", headers={name: "x"})
+    assert asked == []
+
+
 async def test_a_request_is_authenticated_once() -> None:
     """S32: the limit and the route ask who sends it, and the database is asked one time."""
     asked = []

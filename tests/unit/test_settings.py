@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from colonnade.core.setting_values import masked_url
 from colonnade.core.settings import (
     DEFAULT_SECRET_KEY,
     DEVELOPMENT_ORIGINS,
@@ -101,6 +102,8 @@ def test_settings_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RATE_LIMIT", "100 per minute", "RATE_LIMIT='100 per minute'"),
         ("RATE_LIMIT", "0/minute", "RATE_LIMIT='0/minute'"),
         ("TRUSTED_PROXIES", "proxy.example", "'proxy.example' is no IP address"),
+        ("ALLOWED_HOSTS", "https://shop.example.org", "'https://shop.example.org' is no host"),
+        ("ALLOWED_HOSTS", "shop:8000", "'shop:8000' is no host"),
         ("DATABASE_URL", "oracle://x", "DATABASE_URL: write a URL that begins with sqlite://"),
         ("RATE_LIMIT", "{x}", "RATE_LIMIT='{x}'"),
         ("REDIS_URL", "localhost", "REDIS_URL: write a URL"),
@@ -158,6 +161,29 @@ def test_a_password_with_an_at_sign_is_hidden_whole(monkeypatch: pytest.MonkeyPa
     """The password ends at the last `@` before the host, so none of it is left standing."""
     settings = read(monkeypatch, DATABASE_URL="postgresql://u:p@ss:w@host/db")
     assert settings.shown()["DATABASE_URL"] == "postgresql://u:********@host/db"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:pa?ss@host/db", "postgresql://u:********@host/db"),
+        ("postgresql://u:p/a?s@s@host/db?ssl=x", "postgresql://u:********@host/db"),
+        ("redis://:pa?ss@cache:6379/0", "redis://:********@cache:6379/0"),
+        ("postgresql://host:5432/db?password=x@y", "postgresql://********"),
+        ("postgresql://host/db?password=x@y", "postgresql://host/db"),
+        ("postgresql://u@host/db", "postgresql://u@host/db"),
+        ("sqlite:////data/a@b.db", "sqlite:////data/a@b.db"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(url: str, shown: str) -> None:
+    """S66: nobody escapes a password who does not know that he has to; whatever stands in it is hidden."""
+    assert masked_url(url) == shown
+
+
+def test_a_host_is_a_name_without_scheme_and_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C23: names, names below one, addresses; in small letters, as they are compared."""
+    hosts = read(monkeypatch, ALLOWED_HOSTS="Shop.example.org, *.example.com, [::1], 10.0.0.1, *").allowed_hosts
+    assert hosts == ("shop.example.org", "*.example.com", "[::1]", "10.0.0.1", "*")
 
 
 @pytest.mark.parametrize(

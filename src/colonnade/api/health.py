@@ -14,6 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from colonnade.core.errors import DatabaseAwayError
 
+HEALTH_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+"""Asked by what watches over the service: by its address, often, from one place."""
+
 READY_DEADLINE = 3.0  # seconds; a probe that waits longer learns nothing more
 
 ReadinessCheck = Callable[[Request], Awaitable[None]]

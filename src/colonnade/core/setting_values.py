@@ -13,6 +13,10 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+# What stands before a URL's host: a password that nobody has escaped may hold anything, an @ and a ? too.
+_CREDENTIALS = re.compile(r"(?P<user>[^:/?@]*)(?::(?P<password>.*))?@", re.DOTALL)
+_PORT_AND_QUERY = re.compile(r"\d*/.*\?", re.DOTALL)
+_HOST = re.compile(r"\*|(\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
 
 
@@ -89,6 +93,17 @@ def check_prefix(prefix: str) -> str:
     return prefix
 
 
+def check_host(host: str) -> str:
+    """Check one name that an application answers to: without scheme and port; `*.example.org` for those below, `*` for any.
+
+    Raises:
+        ValueError: it is none, and no request would ever carry it.
+    """
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"{host!r} is no host; write e.g. shop.example.org, without https:// and without a port")
+    return host.lower()
+
+
 def check_address(address: str) -> str:
     """Check one proxy's address or network, e.g. `10.0.0.1` or `10.0.0.0/8`.
 
@@ -131,7 +146,11 @@ def url_of(*schemes: str) -> Callable[[SecretStr], SecretStr]:
 def masked_url(url: str) -> str:
     """Hide a URL's password, and its query, which may carry one too."""
     head, separator, rest = url.partition("://")
-    address, _, _ = rest.partition("?")
-    credentials, at, place = address.rpartition("@")
-    user, colon, _ = credentials.partition(":")
-    return f"{head}{separator}{user}{':********' if colon else ''}{at}{place}"
+    found = _CREDENTIALS.match(rest)
+    if found is None:
+        return f"{head}{separator}{rest.partition('?')[0]}"
+    user, password = found["user"], found["password"]
+    if password is not None and _PORT_AND_QUERY.match(password):
+        return f"{head}{separator}********"  # a port, a path and a query with an @, or a strange password: who knows
+    place = rest[found.end() :].partition("?")[0]
+    return f"{head}{separator}{user}{'' if password is None else ':********'}@{place}"

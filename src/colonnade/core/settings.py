@@ -31,6 +31,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from colonnade.core.errors import DeclarationError
 from colonnade.core.setting_values import (
     check_address,
+    check_host,
     check_origin,
     check_prefix,
     check_public_url,
@@ -196,6 +197,11 @@ class Settings(BaseSettings):
     @classmethod
     def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(check_origin(origin) for origin in origins)
+
+    @field_validator("allowed_hosts", mode="after")
+    @classmethod
+    def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_host(host) for host in hosts)
 
     @field_validator("trusted_proxies", "webhook_networks", mode="after")
     @classmethod

@@ -6,8 +6,10 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 
+from starlette._utils import get_route_path  # what its own routes match; it has no public name
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from colonnade.api.health import HEALTH_PATHS
 from colonnade.api.middleware.answer import answer_problem
 from colonnade.core.errors import MalformedHeaderError
 
@@ -16,7 +18,7 @@ _HOST = re.compile(rb"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]*)?").fullmatch
 
 
 class AllowedHosts:
-    """Refuse a request whose `Host` is none of the application's with 400; never redirect.
+    """Refuse a request whose `Host` is none of the application's with 400, but for its health; never redirect.
 
     Starlette's `TrustedHostMiddleware` does the same with a line of text, and with a redirect that is built from the
     header that the client wrote.
@@ -37,6 +39,9 @@ class AllowedHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to a known host on, refuse any other (ASGI)."""
         if scope["type"] != "http" or self.any or self.is_allowed(_host_of(scope)):
+            await self.app(scope, receive, send)
+            return
+        if get_route_path(scope) in HEALTH_PATHS:  # an orchestrator asks each instance by its address
             await self.app(scope, receive, send)
             return
         await answer_problem(MalformedHeaderError("This application does not answer to that Host."), scope, send)
