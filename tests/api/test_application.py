@@ -11,13 +11,16 @@ from typing import Annotated, Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from colonnade import Database, IntegerId, Listing, PoolSettings, Resource, Schemas, Settings, create_app, get_db
-from colonnade.core.errors import DatabaseAwayError
+from colonnade.api.route_template import route_template
+from colonnade.core.errors import ConflictError, DatabaseAwayError
 from colonnade.database.driver import Outcome, Statement
 from colonnade.query.compile import compile_statement
 from colonnade.query.parse import parse_list
@@ -202,3 +205,37 @@ async def test_declared_filters_and_sorts_use_their_index(database_url: str, que
     assert "TEMP B-TREE" not in steps
     assert "USING" in steps or query == b"limit=5"
     await database.dispose()
+
+
+async def test_methods_are_told_below_a_root_path() -> None:
+    """Behind a proxy that adds a path: OPTIONS, `Allow` and the template of a route are what they are without it."""
+    app = create_app([], database=Database("sqlite://"), settings=_settings())
+
+    @app.get("/rooms/{name}")
+    async def room(name: str, request: Request) -> str | None:
+        return route_template(request.scope)
+
+    transport = httpx.ASGITransport(app, root_path="/shop")
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.test/shop/") as client:
+        told = await client.options("rooms/a")
+        assert (told.status_code, told.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+        refused = await client.post("rooms/a")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert (await client.get("rooms/a")).json() == "/rooms/{name}"
+
+
+async def test_middleware_of_the_users_stands_inside_ours() -> None:
+    """`create_app(middleware=[...])`: as FastAPI takes it; what it raises is still a problem with the request's id."""
+
+    class Teapot:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            raise ConflictError("Short and stout.")
+
+    app = create_app([], database=Database("sqlite://"), settings=_settings(), middleware=[Middleware(Teapot)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test") as client:
+        answer = await client.get("/health")
+    assert (answer.status_code, answer.json()["detail"]) == (409, "Short and stout.")
+    assert answer.headers["x-request-id"] == answer.json()["request_id"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +68,7 @@ def create_app(
         jobs: what a worker runs, in each serving process unless `settings.jobs` is off; `colonnade worker` runs them in one
             of its own.
         fastapi: what `FastAPI(...)` takes: title, version, description, contact, license_info, ...; a `lifespan` is entered
-            when the database answers, and left before it is disposed of.
+            when the database answers, and left before it is disposed of; `middleware` stands inside ours, around the routes.
 
     Returns:
         The application: routes, documentation pages, health, middleware and error handlers in place. In development and
@@ -87,7 +87,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=_middleware(settings, limits, observation),
+        middleware=_middleware(settings, limits, observation, fastapi.pop("middleware", None) or ()),
         lifespan=_lifespan(
             _Parts(database, settings, limits, answers, observation, accounts), fastapi.pop("lifespan", None)
         ),
@@ -164,11 +164,13 @@ def _jobs(runtime: Runtime, jobs: Sequence[Job[...]]) -> tuple[Job[...], ...]:
     return tuple(by_name([*jobs, *([] if letters is None else [letters.job])]).values())
 
 
-def _middleware(settings: Settings, limits: Limits, observation: Observation) -> list[Middleware]:
+def _middleware(
+    settings: Settings, limits: Limits, observation: Observation, own: Iterable[Middleware]
+) -> list[Middleware]:
     stack = middleware_stack(settings, observation.requests, limits=limits)
     if settings.env == "development":
         stack.append(Middleware(Explain))
-    return [*stack, Middleware(StandardMethods)]
+    return [*stack, *own, Middleware(StandardMethods)]
 
 
 def _include_versions(

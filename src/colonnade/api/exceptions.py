@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from colonnade.api.methods import allowed_methods
 from colonnade.api.problems import problem_response
+from colonnade.api.route_table import path_below_root
 from colonnade.core.errors import (
     BodyTooLargeError,
     Fault,
@@ -95,7 +96,7 @@ def problem_of_http(error: HTTPException, scope: Scope) -> ProblemError:
     if status == 404 and scope.get("route") is None:
         return NoSuchPathError()
     if status == 405:
-        methods = ", ".join(allowed_methods(scope["app"], scope))
+        methods = ", ".join(allowed_methods(scope["app"], path_below_root(scope)))
         return MethodNotAllowedError(f"Allowed are: {methods}.", headers={"Allow": methods})
     problem = _BY_STATUS.get(status, _generic(status))(detail if isinstance(detail, str) else None)
     problem.headers |= error.headers or {}

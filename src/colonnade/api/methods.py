@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette._utils import get_route_path  # what its own routes match; it has no public name
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from colonnade.api.problems import problem_response
@@ -27,11 +28,11 @@ class StandardMethods:
             await self.app(scope, receive, send)
 
 
-def allowed_methods(app: FastAPI, scope: Scope) -> list[str]:
-    """List the methods of a path, in a settled order."""
+def allowed_methods(app: FastAPI, path: str) -> list[str]:
+    """List the methods of a path, without the root before it, in a settled order."""
     found: set[str] = set()
     for placed in placed_routes(app):
-        if placed.pattern.match(scope["path"]):
+        if placed.pattern.match(path):
             found |= placed.methods or {"GET"}
     if "GET" in found:
         found.add("HEAD")
@@ -48,7 +49,7 @@ def _without_body(send: Send) -> Send:
 
 
 async def _answer_options(scope: Scope, send: Send) -> None:
-    methods = allowed_methods(scope["app"], scope)
+    methods = allowed_methods(scope["app"], get_route_path(scope))
     if not methods:
         status, headers, body = problem_response(NoSuchPathError(), scope)
     else:

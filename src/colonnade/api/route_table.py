@@ -13,7 +13,12 @@ from typing import NamedTuple
 
 from fastapi import FastAPI
 from fastapi.routing import _IncludedRouter  # where a router was included: FastAPI has no public name for it
+from starlette._utils import get_route_path  # what its own routes match; it has no public name
 from starlette.routing import BaseRoute, Mount, compile_path
+from starlette.types import Scope
+
+ROOT = "colonnade.root_path"
+"""Where the scope keeps the root below which the application stands: a mount adds its own path to `root_path`."""
 
 
 class PlacedRoute(NamedTuple):
@@ -44,6 +49,12 @@ class PlacedRoute(NamedTuple):
 def placed_routes(app: FastAPI) -> Iterator[PlacedRoute]:
     """Give every route at every place, in the order in which FastAPI's router tries them."""
     return _placed(app.routes, "", is_guarded=False)
+
+
+def path_below_root(scope: Scope) -> str:
+    """Give a request's path as the application's routes have it, without the root that a server or a mount put before it."""
+    root = scope.get(ROOT)
+    return get_route_path(scope if root is None else {"path": scope["path"], "root_path": root})
 
 
 def _placed(routes: Sequence[BaseRoute], prefix: str, is_guarded: bool) -> Iterator[PlacedRoute]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
 
-from colonnade.api.route_table import placed_routes
+from colonnade.api.route_table import path_below_root, placed_routes
 
 
 def route_template(scope: Scope) -> str | None:
@@ -16,10 +16,11 @@ def route_template(scope: Scope) -> str | None:
     route, endpoint = scope.get("route"), scope.get("endpoint")
     if route is None and endpoint is None:
         return None
+    path = path_below_root(scope)
     for placed in placed_routes(scope["app"]):
         # Starlette's own routes leave no more than their endpoint behind.
         is_chosen = placed.route is route if route is not None else _endpoint(placed.route) is endpoint
-        if is_chosen and placed.pattern.match(scope["path"]):
+        if is_chosen and placed.pattern.match(path):
             return f"{placed.path}/{{path}}" if isinstance(placed.route, Mount) else placed.path
     return None
 

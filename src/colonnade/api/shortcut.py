@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from colonnade.api.open_routes import warn_of_open_routes
 from colonnade.api.route import ResourceRoute, Runtime
-from colonnade.api.route_table import PlacedRoute, placed_routes
+from colonnade.api.route_table import ROOT, PlacedRoute, placed_routes
 from colonnade.api.route_template import route_template
 from colonnade.core.trace import current_trace
 
@@ -44,6 +44,7 @@ class Shortcut:
                 scope["route"], scope["endpoint"] = route, route.endpoint
                 await route.answer(runtime, scope, receive, send)
                 return
+        scope[ROOT] = scope.get("root_path", "")
         if (trace := current_trace()) is not None:
             trace.route, trace.locate = None, partial(route_template, scope)
         await self.app(scope, receive, send)
