@@ -13,7 +13,7 @@ import structlog
 from colonnade.core.settings import Settings
 from colonnade.core.trace import Trace, set_trace
 from colonnade.observation.logs import formatter, logging_config
-from colonnade.observation.redaction import redact
+from colonnade.observation.redaction import MASK, redact
 from colonnade.observation.request_log import RequestLine, RequestLog
 
 
@@ -134,3 +134,23 @@ def test_uvicorn_has_no_access_log_of_its_own() -> None:
     """The request line stands in its place; uvicorn keeps one where it sees a handler, the root's included."""
     access = logging_config(Settings(log_format="json"))["loggers"]["uvicorn.access"]
     assert (access["handlers"], access["propagate"]) == ([], False)
+
+
+def test_secrets_are_masked_however_deep_they_stand() -> None:
+    """S66: inside lists, tuples and dicts, whose keys may be anything; and no line is lost for them."""
+    line = written(
+        "tried",
+        urls=["postgresql://u:sekret@h/d"],
+        rows=[{"password": "sekret"}, ({"of": {"token": "sekret"}},)],
+        counts={404: 2, ("GET", "/x"): "Bearer sekretsekret", "api_key": 1},
+    )
+    assert "sekret" not in json.dumps(line)
+    assert line["counts"]["404"] == 2
+    assert line["counts"]["api_key"] == MASK
+
+
+def test_a_list_that_holds_itself_has_an_end() -> None:
+    """S37: whatever was given along, the line is written."""
+    endless: list[Any] = ["a"]
+    endless.append(endless)
+    assert written("tried", what=endless)["what"][0] == "a"

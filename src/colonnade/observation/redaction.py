@@ -8,6 +8,8 @@ from typing import Any
 
 MASK = "********"
 
+_DEPTH = 16  # levels that are looked into; a list that holds itself has no end
+
 _SECRET_NAME = re.compile(r"passw|secret|token|authorization|cookie|api_?key|hash(ed)?$|credential", re.IGNORECASE)
 # A URL's credentials, and what a header or a form would carry.
 _IN_TEXT = (
@@ -34,8 +36,24 @@ def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
             continue
         if name not in {"event", "exception"} and _SECRET_NAME.search(name):
             event[name] = MASK
-        elif isinstance(value, str):
-            event[name] = redact(value)
-        elif isinstance(value, dict):
-            event[name] = hide_secrets(None, "", dict(value))
+        else:
+            event[name] = _hidden(value, _DEPTH)
     return event
+
+
+def _hidden(value: Any, depth: int) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case dict() | list() | tuple() | set() | frozenset() if depth == 0:
+            return MASK
+        case dict():
+            return {str(key): _hidden_by(str(key), item, depth - 1) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_hidden(item, depth - 1) for item in value]
+        case _:
+            return value
+
+
+def _hidden_by(name: str, value: Any, depth: int) -> Any:
+    return MASK if _SECRET_NAME.search(name) else _hidden(value, depth)
