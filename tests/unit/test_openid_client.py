@@ -92,3 +92,13 @@ async def test_a_token_that_does_not_hold_signs_nobody_in(answering: Callable[[s
     answering(FORGED[forged]())
     with pytest.raises(UnauthenticatedError):
         await OpenIDClient(PROVIDER).identity("https://club.test/callback", "code", LOGIN)
+
+
+async def test_a_worker_that_has_not_begun_the_login_knows_the_provider(
+    answering: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9207 §2.4: whether an answer must name its issuer is asked first, not assumed."""
+    monkeypatch.setitem(METADATA, "authorization_response_iss_parameter_supported", True)  # type: ignore[arg-type]
+    answering("")
+    assert not await OpenIDClient(PROVIDER).is_issuer(None)
+    assert await OpenIDClient(PROVIDER).is_issuer(ISSUER)

@@ -96,8 +96,13 @@ class OpenIDClient:
         name = claims.get("name")
         return OutsideIdentity(self.provider.issuer, claims["sub"], email, name if isinstance(name, str) else None)
 
-    def is_issuer(self, issuer: str | None) -> bool:
-        """Tell whether an answer is of this provider, as far as it says so (RFC 9207 §2.4)."""
+    async def is_issuer(self, issuer: str | None) -> bool:
+        """Tell whether an answer is of this provider, as far as it says so (RFC 9207 §2.4).
+
+        Raises:
+            IdentityProviderError: CLN520.
+        """
+        await self._learn()  # the login may have begun in another worker
         required = self._metadata.get("authorization_response_iss_parameter_supported") is True
         return issuer == self.provider.issuer if issuer is not None or required else True
 

@@ -90,7 +90,7 @@ class ReturnFromOutside:
         folder = call.scope["path"].rpartition("/")[0]
         browser = _Browser(self.client.provider.name, folder, self.public_url.startswith("https:"))
         parameters = _parameters(call.scope, None)
-        login = self._login(call, browser, parameters)
+        login = await self._login(call, browser, parameters)
         redirect_uri = f"{self.public_url}{folder}/callback"
         identity = await self.client.identity(redirect_uri, parameters.get("code", ""), login)
         identities = services_of(call).identities
@@ -102,7 +102,7 @@ class ReturnFromOutside:
         place = f"{login.next}#refresh_token={issued.refresh}"
         return Reply(303, (NOT_STORED, (b"location", place.encode()), over))
 
-    def _login(self, call: Call, browser: _Browser, parameters: dict[str, str]) -> PendingLogin:
+    async def _login(self, call: Call, browser: _Browser, parameters: dict[str, str]) -> PendingLogin:
         """Find the login that this browser has begun.
 
         Raises:
@@ -112,7 +112,7 @@ class ReturnFromOutside:
         state = parameters.get("state", "")
         if login is None or not hmac.compare_digest(state.encode(), login.state.encode()):
             raise UnauthenticatedError("This browser has begun no such login, or it took too long; begin again.")
-        if not parameters.get("code") or not self.client.is_issuer(parameters.get("iss")):
+        if not parameters.get("code") or not await self.client.is_issuer(parameters.get("iss")):
             raise UnauthenticatedError("The identity provider has not let you in.")
         return login
 
