@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from colonnade import Database
 from colonnade.cli import main
 from colonnade.cli.policies import policy_rows
-from colonnade.cli.serving import Serving, where_to_look
+from colonnade.cli.serving import Serving, hand_on, where_to_look
 from colonnade.cli.showing import route_rows
 from colonnade.core.settings import Settings
 from tests.magazine import magazine_app, magazine_resources
@@ -170,3 +170,13 @@ def test_serve_says_where_to_look(host: str, root: str) -> None:
     """S64: the three pages are printed, with an address that a browser can open."""
     lines = where_to_look(Settings(host=host))
     assert [f"{root}{path}" in lines for path in ("/ ", "/docs", "/redoc")] == [True] * 3
+
+
+def test_where_it_is_served_reaches_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`serve --port 9001`: the address in a mailed link is the one that is listened on."""
+    for name in ("HOST", "PORT", "WORKERS"):
+        monkeypatch.setenv(name, "")
+    hand_on(Settings(_env_file=None, host="0.0.0.0", port=9001, workers=2))  # type: ignore[call-arg]
+    read = Settings(_env_file=None)  # type: ignore[call-arg]
+    assert (read.host, read.port, read.workers) == ("0.0.0.0", 9001, 2)
+    assert read.public_url == "http://127.0.0.1:9001"

@@ -86,6 +86,7 @@ def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
         CommandError: the port is taken, the address is not one of this machine, or there is no such application.
         DatabaseAwayError: CLN510, its database does not answer.
     """
+    hand_on(serving.settings)
     _check_port(serving.settings.host, serving.settings.port)
     if before is not None:
         before()
@@ -95,8 +96,6 @@ def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
     configure_logging(serving.settings)
     if serving.settings.log_format == "console":
         print(where_to_look(serving.settings), flush=True)
-    # Each worker reads the settings anew, and has to know that it is not the only one, also where an option said so.
-    os.environ["WORKERS"] = str(serving.settings.workers)
     if serving.settings.workers == 1 and hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _refuse_to_restart)
     with ExitStack() as stack:
@@ -108,6 +107,14 @@ def serve(serving: Serving, before: Callable[[], None] | None = None) -> None:
 def _refuse_to_restart(*_: object) -> None:
     """Go on serving, where SIGHUP would end the process: nobody else takes the requests meanwhile."""
     _LOG.warning("SIGHUP replaces workers one after the other, and this is the only one: serve with --workers 2 for it")
+
+
+def hand_on(settings: Settings) -> None:
+    """Put into the environment what an option may have said: the application, in each worker, reads its settings anew.
+
+    It has to know its own address, which `public_url` is made of, and that it is not the only worker.
+    """
+    os.environ |= {"HOST": settings.host, "PORT": str(settings.port), "WORKERS": str(settings.workers)}
 
 
 def _check_database(app: Any) -> None:
