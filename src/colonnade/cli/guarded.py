@@ -79,7 +79,7 @@ class GuardedProtocol(Connection):
         """Check the head as a whole, and start the application."""
         if self._before + self._chunk > MAX_HEAD:
             self._check_size()
-        if self.parser.get_http_version() != "1.0" and [name for name, _ in self.headers].count(b"host") != 1:
+        if [name for name, _ in self.headers].count(b"host") != 1 and self.parser.get_http_version() != "1.0":
             # RFC 9112 §3.2: without it, or with two, servers along the way may take the request for different ones.
             self._give_up(HTTPStatus.BAD_REQUEST)
         self._head_open, self._unusable = False, 0

@@ -170,12 +170,15 @@ class Database:
         self.watch.echo(statement)
         began = perf_counter()
         try:
-            return await self._translating(self.driver.fetch(statement))
-        except DatabaseAwayError:
+            return await self.driver.fetch(statement)
+        except Exception as error:
+            problem = self.translate(error)
             # The pool may hold connections from before a restart of the server.
-            if perf_counter() - began > RETRY_SECONDS:
-                raise
-            return await self.retry(lambda: self._translating(self.driver.fetch(statement)))
+            if isinstance(problem, DatabaseAwayError) and perf_counter() - began <= RETRY_SECONDS:
+                return await self.retry(lambda: self._translating(self.driver.fetch(statement)))
+            if problem is not None:
+                raise problem from error
+            raise
         finally:
             self.watch.ended(statement.sql, statement.arguments, began)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -32,6 +33,12 @@ class CompiledStatement:
     names: tuple[str, ...]
     processors: tuple[Callable[[Any], object] | None, ...]
     constants: Mapping[str, object]
+    _pick: Callable[[Mapping[str, object]], object] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Where nothing is added or processed, one call without Python in it finds all values.
+        as_they_are = self.names and not self.constants and not any(self.processors)
+        object.__setattr__(self, "_pick", itemgetter(*self.names) if as_they_are else None)
 
     def bind(self, values: Mapping[str, object]) -> Statement:
         """Put values in their places.
@@ -39,6 +46,9 @@ class CompiledStatement:
         Args:
             values: bound name -> value; every name that is not a constant.
         """
+        if self._pick is not None:
+            found: Any = self._pick(values)
+            return Statement(self.sql, found if len(self.names) > 1 else (found,))
         if self.constants:
             values = {**self.constants, **values}
         return Statement(
