@@ -112,14 +112,6 @@ async def anthology(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def create(client: httpx.AsyncClient, path: str, **values: object) -> Json:
-    """POST a row."""
-    answer = await client.post(path, json=values)
-    assert answer.status_code == 201, answer.text
-    row: Json = answer.json()
-    return row
-
-
 async def read(client: httpx.AsyncClient, path: str) -> Json:
     """GET a body."""
     answer = await client.get(path)

@@ -142,20 +142,22 @@ async def installed(app: FastAPI, database_url: str, pool: PoolSettings | None =
     return database
 
 
-async def new_book(client: httpx.AsyncClient, title: str = "Emma", **values: Any) -> Json:
-    """Make a book."""
-    answer = await client.post("books", json={"title": title, **values})
+async def create(client: httpx.AsyncClient, path: str, **values: Any) -> Json:
+    """POST a body and give the row of a 201."""
+    answer = await client.post(path, json=values)
     assert answer.status_code == 201, answer.text
     row: Json = answer.json()
     return row
+
+
+async def new_book(client: httpx.AsyncClient, title: str = "Emma", **values: Any) -> Json:
+    """Make a book."""
+    return await create(client, "books", title=title, **values)
 
 
 async def new_publisher(client: httpx.AsyncClient, name: str = "Egerton") -> Json:
     """Make a publisher."""
-    answer = await client.post("publishers", json={"name": name})
-    assert answer.status_code == 201, answer.text
-    row: Json = answer.json()
-    return row
+    return await create(client, "publishers", name=name)
 
 
 def problem(answer: httpx.Response, status: int) -> Json:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Scope
 
 from colonnade import Database, Principal
+from tests.library import create
 
 HOST = "http://shop.test"
 PASSWORD = "analytical-1843"
@@ -43,14 +44,6 @@ def administrator_of(app: FastAPI, prefix: str = "/api/") -> httpx.AsyncClient:
 def anybody_of(app: FastAPI, prefix: str = "/api/") -> httpx.AsyncClient:
     """Make a client of somebody who has not signed in."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"{HOST}{prefix}")
-
-
-async def create(shop: httpx.AsyncClient, path: str, **values: Any) -> Json:
-    """POST a body and give the row of a 201."""
-    answer = await shop.post(path, json=values)
-    assert answer.status_code == 201, answer.text
-    row: Json = answer.json()
-    return row
 
 
 async def new_user(shop: httpx.AsyncClient, name: str = "ada") -> Json:

@@ -35,6 +35,7 @@ from colonnade import (
     when_parent_deleted,
 )
 from colonnade.models.base import NAMING_CONVENTION
+from tests.library import create
 from tests.magazine import Watching, client_of, magazine_app
 
 Json = dict[str, Any]
@@ -133,10 +134,7 @@ async def workshop(database_url: str, **kinds: bool) -> AsyncIterator[FastAPI]:
 
 async def new_tool(client: httpx.AsyncClient, name: str = "Saw", **values: Any) -> Json:
     """Make a tool."""
-    answer = await client.post("tools", json={"name": name, **values})
-    assert answer.status_code == 201, answer.text
-    row: Json = answer.json()
-    return row
+    return await create(client, "tools", name=name, **values)
 
 
 async def history(client: httpx.AsyncClient, path: str, query: str = "") -> list[Json]:

@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from sqlalchemy import event
 
 from colonnade import Database
-from tests.shop import create, line, new_product, new_user
+from tests.library import create
+from tests.shop import line, new_product, new_user
 
 pytestmark = pytest.mark.anyio
 

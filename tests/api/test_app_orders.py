@@ -9,7 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.shop import Json, create, faults, line, new_product, new_user
+from tests.library import create
+from tests.shop import Json, faults, line, new_product, new_user
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from app.main import build
 from app.models import User
 from colonnade import Database, Settings
-from tests.shop import PASSWORD, create, line, new_product, new_user
+from tests.library import create
+from tests.shop import PASSWORD, line, new_product, new_user
 
 pytestmark = pytest.mark.anyio
 

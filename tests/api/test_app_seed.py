@@ -15,7 +15,8 @@ from app.models import Category, Order, OrderLine, Post, Product, User, UserProf
 from app.seed import DEMO_PASSWORD, seed
 from colonnade import Database
 from colonnade.security.passwords import check_password
-from tests.shop import create, line, new_user
+from tests.library import create
+from tests.shop import line, new_user
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 
 from app.models import User, UserRole
 from colonnade.models.jobs import JOBS
-from tests.shop import PASSWORD, create, line, new_product, new_user
+from tests.library import create
+from tests.shop import PASSWORD, line, new_product, new_user
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory")]
 

@@ -10,9 +10,9 @@ from httpx import AsyncClient
 
 from colonnade import Database, DeclarationError, Settings, create_app
 from colonnade.api.problems import MAX_FAULTS
-from tests.library import Base, book_resource
+from tests.library import Base, book_resource, create
 from tests.serving import serving
-from tests.shop import create, faults, line, new_product, new_user
+from tests.shop import faults, line, new_product, new_user
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory")]
 

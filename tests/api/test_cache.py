@@ -15,7 +15,8 @@ from colonnade import Cache, Database, DeclarationError, Resource, Routes
 from colonnade.cache import Answers
 from colonnade.cache.memory import MemoryEntries
 from colonnade.policy.principal import Principal
-from tests.anthology import Anthology, Story, StoryAuthor, anthology, anthology_app, create, read
+from tests.anthology import Anthology, Story, StoryAuthor, anthology, anthology_app, read
+from tests.library import create
 
 pytestmark = pytest.mark.anyio
 

@@ -26,7 +26,7 @@ from colonnade import (
     when_parent_deleted,
 )
 from colonnade.models.base import NAMING_CONVENTION
-from tests.library import client_of, places, problem
+from tests.library import client_of, create, places, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -118,9 +118,7 @@ async def client(database_url: str, request: pytest.FixtureRequest) -> AsyncIter
 
 async def new(client: httpx.AsyncClient, path: str, **values: Any) -> int:
     """Make a row and give its id."""
-    answer = await client.post(path, json=values)
-    assert answer.status_code == 201, answer.text
-    id: int = answer.json()["id"]
+    id: int = (await create(client, path, **values))["id"]
     return id
 
 

@@ -28,9 +28,9 @@ from colonnade import (
     full_text,
 )
 from colonnade.models.base import NAMING_CONVENTION
-from tests.library import client_of, places
+from tests.library import client_of, create, places
 from tests.plans import analyze, noted, plan_of
-from tests.shop import create, new_product
+from tests.shop import new_product
 
 pytestmark = pytest.mark.anyio
 

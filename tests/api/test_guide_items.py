@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from colonnade import Base
-from tests.shop import HOST, create
+from tests.library import create
+from tests.shop import HOST
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from app.models import Product
-from tests.shop import HOST, create, faults, new_product
+from tests.library import create
+from tests.shop import HOST, faults, new_product
 
 pytestmark = pytest.mark.anyio
 

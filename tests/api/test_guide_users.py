@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 
 from app.models import User, UserRole
 from colonnade.security.passwords import check_password
-from tests.shop import HOST, PASSWORD, create, faults, new_user
+from tests.library import create
+from tests.shop import HOST, PASSWORD, faults, new_user
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from app.main import build
 from colonnade import Database, Listing, Resource, Routes, Schemas, Settings, create_app
-from tests.library import Book, Publisher, Shelf, library, library_app, new_book
-from tests.shop import create, new_user
+from tests.library import Book, Publisher, Shelf, create, library, library_app, new_book
+from tests.shop import new_user
 
 pytestmark = [pytest.mark.anyio, pytest.mark.databases("sqlite-memory")]
 

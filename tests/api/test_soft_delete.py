@@ -30,7 +30,7 @@ from colonnade import (
     when_parent_deleted,
 )
 from colonnade.models.base import NAMING_CONVENTION
-from tests.library import client_of, places, problem
+from tests.library import client_of, create, places, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -164,14 +164,6 @@ async def client(database_url: str, service: Service) -> AsyncIterator[httpx.Asy
         yield client
 
 
-async def new(client: httpx.AsyncClient, path: str, **values: Any) -> Json:
-    """Make a row."""
-    answer = await client.post(path, json=values)
-    assert answer.status_code == 201, answer.text
-    row: Json = answer.json()
-    return row
-
-
 async def names(client: httpx.AsyncClient, path: str) -> tuple[list[str], int]:
     """Give the names and the total of a list."""
     body = (await client.get(path)).json()
@@ -187,7 +179,7 @@ async def delete(client: httpx.AsyncClient, path: str) -> None:
 
 async def test_a_deleted_row_is_hidden(client: httpx.AsyncClient) -> None:
     """S74: it is in no list, no total and no filter, and 404 to every method, the second deletion included."""
-    ahab, hook = await new(client, "captains", name="Ahab"), await new(client, "captains", name="Hook")
+    ahab, hook = await create(client, "captains", name="Ahab"), await create(client, "captains", name="Hook")
     assert (ahab["is_deleted"], ahab["deleted_at"]) == (False, None)
     assert "alive" not in ahab
     path = f"captains/{ahab['id']}"
@@ -206,7 +198,7 @@ async def test_a_deleted_row_is_hidden(client: httpx.AsyncClient) -> None:
 
 async def test_a_hook_does_not_see_it(client: httpx.AsyncClient, service: Service) -> None:
     """S74: a plain statement in a service's hook finds only who is not deleted."""
-    ahab, hook = await new(client, "captains", name="Ahab"), await new(client, "captains", name="Hook")
+    ahab, hook = await create(client, "captains", name="Ahab"), await create(client, "captains", name="Hook")
     await delete(client, f"captains/{ahab['id']}")
     await client.patch(f"captains/{hook['id']}", json={"rank": 2})
     await client.post(f"captains/{ahab['id']}/restore")
@@ -216,8 +208,8 @@ async def test_a_hook_does_not_see_it(client: httpx.AsyncClient, service: Servic
 
 async def test_deleted_rows_are_shown_on_request(client: httpx.AsyncClient) -> None:
     """S74: `deleted=include` and `deleted=only`, in lists and of one row, with a strong tag."""
-    ahab = await new(client, "captains", name="Ahab")
-    await new(client, "captains", name="Hook")
+    ahab = await create(client, "captains", name="Ahab")
+    await create(client, "captains", name="Hook")
     await delete(client, f"captains/{ahab['id']}")
     assert await names(client, "captains?deleted=include&sort=name") == (["Ahab", "Hook"], 2)
     assert await names(client, "captains?deleted=only") == (["Ahab"], 1)
@@ -231,10 +223,10 @@ async def test_deleted_rows_are_shown_on_request(client: httpx.AsyncClient) -> N
 
 async def test_what_is_shown_beside_a_row_is_hidden_too(client: httpx.AsyncClient) -> None:
     """S74, S31: a to-one relation is null, a to-many list leaves it out, and a part list does."""
-    ahab = await new(client, "captains", name="Ahab")
-    pequod = await new(client, "ships", name="Pequod", captain_id=ahab["id"])
-    rachel = await new(client, "ships", name="Rachel", captain_id=ahab["id"])
-    song = await new(client, "songs", captain_id=ahab["id"])
+    ahab = await create(client, "captains", name="Ahab")
+    pequod = await create(client, "ships", name="Pequod", captain_id=ahab["id"])
+    rachel = await create(client, "ships", name="Rachel", captain_id=ahab["id"])
+    song = await create(client, "songs", captain_id=ahab["id"])
     await delete(client, f"ships/{pequod['id']}")
     shown = (await client.get(f"captains/{ahab['id']}?include=ships")).json()
     assert shown["ships"] == [{"id": rachel["id"], "name": "Rachel"}]
@@ -249,10 +241,10 @@ async def test_what_is_shown_beside_a_row_is_hidden_too(client: httpx.AsyncClien
 async def test_a_deleted_rows_unique_values_are_free(client: httpx.AsyncClient) -> None:
     """S74: the name may be taken again and again, and only one of those who have it may be alive."""
     for _ in range(3):
-        ahab = await new(client, "captains", name="Ahab")
+        ahab = await create(client, "captains", name="Ahab")
         assert places(await client.post("captains", json={"name": "Ahab"}), 409) == ["/name"]
         await delete(client, f"captains/{ahab['id']}")
-    last = await new(client, "captains", name="Ahab")
+    last = await create(client, "captains", name="Ahab")
     assert places(await client.post(f"captains/{ahab['id']}/restore"), 409) == ["/name"]
     assert await names(client, "captains?deleted=include") == (["Ahab"] * 4, 4)
     await delete(client, f"captains/{last['id']}")
@@ -261,7 +253,7 @@ async def test_a_deleted_rows_unique_values_are_free(client: httpx.AsyncClient) 
 
 async def test_a_row_is_restored(client: httpx.AsyncClient) -> None:
     """S74: 200 with the row as it was, its version two more; 404 for one that is not deleted or not there."""
-    ahab = await new(client, "captains", name="Ahab")
+    ahab = await create(client, "captains", name="Ahab")
     path = f"captains/{ahab['id']}"
     problem(await client.post(f"{path}/restore"), 404)
     problem(await client.post("captains/9/restore"), 404)
@@ -276,9 +268,9 @@ async def test_a_row_is_restored(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("path", ["captains", "boats"])
 async def test_deletion_and_restoring_are_held_to_a_precondition(client: httpx.AsyncClient, path: str) -> None:
     """S73, S74: If-Match is compared with the row as it is, deleted or not, with a version or without."""
-    ahab = await new(client, "captains", name="Ahab")
-    pequod = await new(client, "ships", name="Pequod", captain_id=ahab["id"])
-    row = ahab if path == "captains" else await new(client, "boats", name="One", ship_id=pequod["id"])
+    ahab = await create(client, "captains", name="Ahab")
+    pequod = await create(client, "ships", name="Pequod", captain_id=ahab["id"])
+    row = ahab if path == "captains" else await create(client, "boats", name="One", ship_id=pequod["id"])
     place = f"{path}/{row['id']}"
     alive = (await client.get(place)).headers["etag"]
     problem(await client.delete(place, headers={"if-match": '"99"'}), 412)
@@ -293,7 +285,7 @@ async def test_deletion_and_restoring_are_held_to_a_precondition(client: httpx.A
 
 async def test_a_row_is_deleted_for_good(client: httpx.AsyncClient) -> None:
     """S74: `permanent=true` removes a row, deleted softly or not, and then nothing shows it."""
-    ahab, hook = await new(client, "captains", name="Ahab"), await new(client, "captains", name="Hook")
+    ahab, hook = await create(client, "captains", name="Ahab"), await create(client, "captains", name="Hook")
     await delete(client, f"captains/{ahab['id']}?permanent=false")
     assert await names(client, "captains?deleted=only") == (["Ahab"], 1)
     await delete(client, f"captains/{ahab['id']}?permanent=true")
@@ -305,11 +297,11 @@ async def test_a_row_is_deleted_for_good(client: httpx.AsyncClient) -> None:
 
 async def test_children_go_and_come_with_their_parent(client: httpx.AsyncClient) -> None:
     """S74, S75: what cascades goes too, at any depth, and comes back; what was deleted before by itself stays so."""
-    ahab = await new(client, "captains", name="Ahab")
-    pequod = await new(client, "ships", name="Pequod", captain_id=ahab["id"])
-    rachel = await new(client, "ships", name="Rachel", captain_id=ahab["id"])
+    ahab = await create(client, "captains", name="Ahab")
+    pequod = await create(client, "ships", name="Pequod", captain_id=ahab["id"])
+    rachel = await create(client, "ships", name="Rachel", captain_id=ahab["id"])
     for name, ship in (("One", pequod), ("Two", rachel), ("Three", pequod)):
-        await new(client, "boats", name=name, ship_id=ship["id"])
+        await create(client, "boats", name=name, ship_id=ship["id"])
     await delete(client, "boats/3")
     await delete(client, f"ships/{rachel['id']}")
     await delete(client, f"captains/{ahab['id']}")
@@ -325,19 +317,19 @@ async def test_children_go_and_come_with_their_parent(client: httpx.AsyncClient)
 
 async def test_a_childs_taken_value_keeps_its_parent_deleted(client: httpx.AsyncClient) -> None:
     """S74, S76: when a child's unique value was taken since, nothing at all is restored."""
-    ahab, hook = await new(client, "captains", name="Ahab"), await new(client, "captains", name="Hook")
-    await new(client, "ships", name="Pequod", captain_id=ahab["id"])
+    ahab, hook = await create(client, "captains", name="Ahab"), await create(client, "captains", name="Hook")
+    await create(client, "ships", name="Pequod", captain_id=ahab["id"])
     await delete(client, f"captains/{ahab['id']}")
-    await new(client, "ships", name="Pequod", captain_id=hook["id"])
+    await create(client, "ships", name="Pequod", captain_id=hook["id"])
     problem(await client.post(f"captains/{ahab['id']}/restore"), 409)
     problem(await client.get(f"captains/{ahab['id']}"), 404)
 
 
 async def test_a_child_may_refuse(client: httpx.AsyncClient) -> None:
     """S74: 409 as long as it is there, and neither the parent nor its other children go."""
-    ahab = await new(client, "captains", name="Ahab")
-    await new(client, "ships", name="Pequod", captain_id=ahab["id"])
-    debt = await new(client, "debts", captain_id=ahab["id"])
+    ahab = await create(client, "captains", name="Ahab")
+    await create(client, "ships", name="Pequod", captain_id=ahab["id"])
+    debt = await create(client, "debts", captain_id=ahab["id"])
     problem(await client.delete(f"captains/{ahab['id']}"), 409)
     assert await names(client, "ships") == (["Pequod"], 1)
     await delete(client, f"debts/{debt['id']}")
@@ -346,8 +338,8 @@ async def test_a_child_may_refuse(client: httpx.AsyncClient) -> None:
 
 async def test_a_child_may_stay(client: httpx.AsyncClient) -> None:
     """S74: without a rule a child is kept."""
-    ahab = await new(client, "captains", name="Ahab")
-    song = await new(client, "songs", captain_id=ahab["id"])
+    ahab = await create(client, "captains", name="Ahab")
+    song = await create(client, "songs", captain_id=ahab["id"])
     await delete(client, f"captains/{ahab['id']}")
     assert (await client.get(f"songs/{song['id']}")).json() == song
 
@@ -355,7 +347,7 @@ async def test_a_child_may_stay(client: httpx.AsyncClient) -> None:
 async def test_bulk_changes_keep_to_what_is_seen(client: httpx.AsyncClient) -> None:
     """S52, S72, S74: a bulk deletion is soft, and a bulk change finds no deleted row, by id or by filter."""
     for name in ("Ahab", "Hook", "Nemo"):
-        await new(client, "captains", name=name)
+        await create(client, "captains", name=name)
     answer = await client.post("captains/bulk-delete", json={"ids": [1, 2]})
     assert (answer.status_code, answer.json()["affected"]) == (200, 2)
     assert await names(client, "captains?deleted=only&sort=name") == (["Ahab", "Hook"], 2)
@@ -367,8 +359,8 @@ async def test_bulk_changes_keep_to_what_is_seen(client: httpx.AsyncClient) -> N
 
 async def test_a_filter_through_a_relation_finds_no_deleted_row(client: httpx.AsyncClient) -> None:
     """S74, S80: a row is not found by what its deleted parent was."""
-    ahab = await new(client, "captains", name="Ahab")
-    await new(client, "songs", captain_id=ahab["id"])
+    ahab = await create(client, "captains", name="Ahab")
+    await create(client, "songs", captain_id=ahab["id"])
     assert (await client.get("songs?captain.name=Ahab")).json()["total"] == 1
     await delete(client, f"captains/{ahab['id']}")
     assert (await client.get("songs?captain.name=Ahab")).json()["total"] == 0
@@ -381,7 +373,7 @@ async def test_what_a_resource_does_not_allow_is_unknown(database_url: str) -> N
     settings = Settings(env="test", _env_file=None)
     app = create_app([Resource(Captain), Resource(Debt)], database=database, settings=settings)
     async with app.router.lifespan_context(app), client_of(app) as client:
-        await new(client, "captains", name="Ahab")
+        await create(client, "captains", name="Ahab")
         assert places(await client.get("captains?deleted=include"), 422) == ["deleted"]
         assert places(await client.get("captains/1?deleted=only"), 422) == ["deleted"]
         assert places(await client.delete("captains/1?permanent=true"), 422) == ["permanent"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.shop import create, faults, line, new_product, new_user
+from tests.library import create
+from tests.shop import faults, line, new_product, new_user
 
 pytestmark = pytest.mark.anyio
 

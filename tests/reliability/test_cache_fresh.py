@@ -14,8 +14,9 @@ import pytest
 
 from colonnade.testing import Valkey
 from colonnade.testing.faults import BLACK_HOLE, HEALTHY, RESET, FaultProxy
-from tests.anthology import anthology, anthology_app, create, read
+from tests.anthology import anthology, anthology_app, read
 from tests.house.tree import ROOT
+from tests.library import create
 from tests.reliability.figures import kind_of, note, times
 
 LIST = "stories?include=author&count=exact"
