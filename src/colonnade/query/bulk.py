@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from colonnade.models.facts import TableFacts
 from colonnade.query.selection import Selection
-from colonnade.query.writes import RETURNING, Reach, new_values
+from colonnade.query.writes import Reach, new_values, show_changed
 
 SIZES = (1, 10, 100, 1_000)
 """Rows of one statement: what is asked for is filled up, or divided, so that a few texts serve every request."""
@@ -55,9 +55,7 @@ def plan_update_rows(
     bound = {key: sa.bindparam(f"v_{key}", type_=facts.columns[key].column.type) for key in keys}
     chosen = sa.and_(_chosen(facts, count), *facts.visible())
     update = sa.update(facts.table).where(chosen, *reach).ordered_values(*new_values(facts, bound))
-    if dialect in RETURNING:
-        return [update.returning(*read.columns)]
-    return [update, read.select().where(chosen)]
+    return show_changed(update, read, [chosen], dialect)
 
 
 def _chosen(facts: TableFacts, count: int) -> sa.ColumnElement[bool]:

@@ -4,6 +4,9 @@ That is stretches, one behind the other: equal in all keys but the last one and 
 so on, the NULLs of a key in a stretch of their own. Each is one range of an index over its keys and gives a page of rows
 at most, so that a step costs the same at any depth. An OR of all of them would read, or sort, the whole table; and a
 comparison of rows, `(a, id) > (1, 2)`, knows no NULLs and is a range to PostgreSQL alone.
+
+Where a nullable key follows another one, SQLite and MariaDB, whose indexes have NULLs first, sort the equals of that other.
+Parting such a stretch by the key's NULLs was tried: where there are none, the rest of the table is read in search of them.
 """
 
 from __future__ import annotations

@@ -29,13 +29,10 @@ def plan_insert(facts: TableFacts, read: Selection, keys: tuple[str, ...], diale
         keys: of the values that are given, defaults included; they are bound as `v_<key>`.
         dialect: the database's name.
     """
-    insert = insert_row(facts, keys)
-    if dialect in RETURNING:
-        return [insert.returning(*read.columns)]
     identity = facts.identity
     # The connection's own last number, not the table's: another's insert does not disturb it.
     key = _bound(identity) if identity.key in keys else sa.func.last_insert_id()
-    return [insert, read.select().where(identity.column == key)]
+    return show_changed(insert_row(facts, keys), read, [identity.column == key], dialect)
 
 
 def insert_row(facts: TableFacts, keys: tuple[str, ...]) -> sa.Insert:
@@ -68,15 +65,10 @@ def plan_update(
             only the first statement's count tells whether it had: the second one shows the row in any case.
         reach: further conditions on the row, of whoever changes it.
     """
-    values = _values(facts, keys)
     chosen = _chosen(facts)
-    parents = parents_are_there(facts, keys)
-    update = (
-        sa.update(facts.table).where(*chosen, *reach, *_expected(facts, versioned), *parents).ordered_values(*values)
-    )
-    if dialect in RETURNING:
-        return [update.returning(*read.columns)]
-    return [update, read.select().where(*chosen)]
+    conditions = (*chosen, *reach, *_expected(facts, versioned), *parents_are_there(facts, keys))
+    update = sa.update(facts.table).where(*conditions).ordered_values(*_values(facts, keys))
+    return show_changed(update, read, chosen, dialect)
 
 
 def plan_delete(facts: TableFacts, dialect: str, *, versioned: bool = False, reach: Reach = ()) -> list[sa.Executable]:
@@ -89,7 +81,7 @@ def plan_delete(facts: TableFacts, dialect: str, *, versioned: bool = False, rea
         reach: as for `plan_update`.
     """
     delete = sa.delete(facts.table).where(*_chosen(facts, "include"), *reach, *_expected(facts, versioned))
-    return [delete.returning(facts.identity.column) if dialect in RETURNING else delete]
+    return [_telling(delete, facts, dialect)]
 
 
 def plan_hide(
@@ -106,7 +98,7 @@ def plan_hide(
     """
     chosen = (*_chosen(facts), *reach, *_expected(facts, versioned))
     hide = sa.update(facts.table).where(*chosen).ordered_values(*_values(facts, keys))
-    return [hide.returning(facts.identity.column) if dialect in RETURNING else hide]
+    return [_telling(hide, facts, dialect)]
 
 
 def plan_restore(
@@ -124,14 +116,33 @@ def plan_restore(
     """
     gone = (*_chosen(facts, "only"), *reach, *_expected(facts, versioned), *own_parents_are_there(facts))
     restore = sa.update(facts.table).where(*gone).ordered_values(*_values(facts, keys))
-    if dialect in RETURNING:
-        return [restore.returning(*read.columns)]
-    return [restore, read.select().where(*_chosen(facts))]
+    return show_changed(restore, read, _chosen(facts), dialect)
 
 
 def plan_reach(facts: TableFacts, reach: Reach) -> list[sa.Executable]:
     """Plan to look whether the row whose id is bound as `id` is in somebody's reach, deleted softly or not."""
     return [sa.select(facts.identity.column).where(*_chosen(facts, "include"), *reach)]
+
+
+def show_changed(
+    change: sa.Insert | sa.Update, read: Selection, found: Sequence[sa.ColumnElement[bool]], dialect: str
+) -> list[sa.Executable]:
+    """Have a change give back what it has made, or read that by a second statement where the dialect gives nothing back.
+
+    Args:
+        change: the statement.
+        read: which columns are given back.
+        found: the conditions by which the second one finds what was changed.
+        dialect: the database's name.
+    """
+    if dialect in RETURNING:
+        return [change.returning(*read.columns)]
+    return [change, read.select().where(*found)]
+
+
+def _telling(change: sa.Update | sa.Delete, facts: TableFacts, dialect: str) -> sa.Executable:
+    """Have a change that shows nothing give a row back all the same; elsewhere a count says that there was one."""
+    return change.returning(facts.identity.column) if dialect in RETURNING else change
 
 
 def new_values(facts: TableFacts, values: Mapping[str, Any]) -> list[tuple[sa.Column[Any], Any]]:
