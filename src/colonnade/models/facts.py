@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -28,6 +28,8 @@ from colonnade.models.mixins import SoftDelete
 from colonnade.models.types import ExactDecimal, UTCDateTime
 
 Deleted: TypeAlias = Literal["hide", "include", "only"]
+Makers: TypeAlias = "tuple[tuple[str, Callable[[], object]], ...]"
+"""Attributes, and what makes their values."""
 
 
 class Kind(enum.Enum):
@@ -130,6 +132,12 @@ class TableFacts:
     version: ColumnFacts | None
     deleted: ColumnFacts | None = None
     cleared: tuple[tuple[str, str], ...] = ()
+    _makers: Mapping[bool, Makers] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        new = tuple((key, column.default) for key, column in self.columns.items() if column.default is not None)
+        changed = tuple((key, column.on_update) for key, column in self.columns.items() if column.on_update is not None)
+        object.__setattr__(self, "_makers", {True: new, False: changed})
 
     def visible(self, deleted: Deleted = "hide", table: sa.FromClause | None = None) -> list[sa.ColumnElement[bool]]:
         """Give the condition on which a row is seen, as a list of one, or of none where every row is.
@@ -161,9 +169,7 @@ class TableFacts:
         """
         now = now or utc_now()
         made = {
-            key: now if factory is utc_now else factory()
-            for key, column in self.columns.items()
-            if key not in values and (factory := column.default if new else column.on_update) is not None
+            key: now if factory is utc_now else factory() for key, factory in self._makers[new] if key not in values
         }
         return {**values, **made}
 
