@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -49,6 +50,7 @@ OPERATIONS = [
 
 
 LIMIT = 1 << 62
+LONG = 12_000
 
 
 def _beyond_words(method: str, path: str) -> list[Any]:
@@ -92,6 +94,8 @@ def ask_all(document: BaseSchema, method: str, path: str, mode: GenerationMode) 
             return  # schemathesis reckons the largest number of 64 bits in doubles
         if "\\u0000" in json.dumps(case.body, default=str):
             return  # no JSON Schema says what text a database stores
+        if len(urlencode(case.query or {}, doseq=True)) > LONG:
+            return  # the server's own parser refuses it with 431, before there is a route that could document that
         beyond = _beyond_words(method, path)
         if "If-Match" in (case.headers or {}):  # a tag that the row does not have is 412, and no document knows the tag
             beyond.append(positive_data_acceptance)
