@@ -5,14 +5,14 @@ A shape is which columns are given, whether a version is demanded, and what the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from colonnade.database.database import Database
 from colonnade.models.clock import utc_now
-from colonnade.models.facts import TableFacts
+from colonnade.models.facts import ColumnFacts, TableFacts
 from colonnade.policy.access import Access, Permit
 from colonnade.query.compile import CompiledStatement, Statement, compile_statement
 from colonnade.query.precondition import UNCONDITIONAL
@@ -34,9 +34,11 @@ class ChangePlans:
     Args:
         facts: the table.
         projection: what is shown of a changed row.
+        extra: columns that are given back behind those.
     """
 
-    def __init__(self, facts: TableFacts, projection: Projection) -> None:
+    def __init__(self, facts: TableFacts, projection: Projection, extra: Sequence[ColumnFacts] = ()) -> None:
+        self._extra = tuple(extra)
         self._facts = facts
         self._projection = projection
         self._plans = PlanCache()
@@ -47,7 +49,9 @@ class ChangePlans:
         access = None if after is None else after.access
         found: Any = self._plans.get(("selection", access))
         if found is None:
-            found = self._plans["selection", access] = select_for(self._facts, self._projection, access=access)
+            found = self._plans["selection", access] = select_for(
+                self._facts, self._projection, *self._extra, access=access
+            )
         return found  # type: ignore[no-any-return]
 
     def id_of(self, database: Database, change: Change, row: Row) -> object:

@@ -86,11 +86,11 @@ class History:
         if not self.is_kept or not changes:
             return
         after = await self.rows(session, [change.id for change in changes])
-        purged = [str(change.id) for change in changes if _is_purge(change) and change.id in before]
+        purged = [str(change.id) for change in changes if is_purge(change) and change.id in before]
         if purged:
             await self._forget(session, purged)
         entries = [
-            self._entry(change, before.get(change.id), after.get(change.id))
+            self.entry(change, before.get(change.id), after.get(change.id))
             for change in changes
             if before.get(change.id) != after.get(change.id)
         ]
@@ -116,9 +116,16 @@ class History:
         rows = (await session.execute(found)).mappings()
         return {row[identity.key]: dict(row) for row in rows}
 
-    def _entry(self, change: Change, before: Values | None, after: Values | None) -> dict[str, Any]:
+    def entry(self, change: Change, before: Values | None, after: Values | None) -> dict[str, Any]:
+        """Make the entry of a change, its id known.
+
+        Args:
+            change: of a row.
+            before: the row as it was; None where there was none.
+            after: the row as it is; None where there is none any more.
+        """
         version = None if self._facts.version is None else (after or before or {}).get(self._facts.version.key)
-        differences = {} if _is_purge(change) else self._differences(before or {}, after or {})
+        differences = {} if is_purge(change) else self._differences(before or {}, after or {})
         return _row(change, self._table, change.id, version, differences)
 
     def _differences(self, before: Values, after: Values) -> dict[str, Any]:
@@ -164,7 +171,7 @@ def _row(change: Change, table: str, id: object, version: int | None, changes: V
     return {
         "table_name": table,
         "row_key": str(id),
-        "operation": "purge" if _is_purge(change) else change.action,
+        "operation": "purge" if is_purge(change) else change.action,
         "changed_at": utc_now(),
         "principal": _key_of(change.principal),
         "request_id": get_request_id(),
@@ -177,7 +184,8 @@ def _key_of(principal: Principal) -> str | None:
     return principal.key[:255] or None
 
 
-def _is_purge(change: Change) -> bool:
+def is_purge(change: Change) -> bool:
+    """Tell whether a change removes for good what is otherwise deleted softly."""
     return change.action == "delete" and change.permanent
 
 

@@ -30,8 +30,9 @@ from colonnade.services.checking import Checker
 from colonnade.services.document import Document
 from colonnade.services.family import children_of
 from colonnade.services.followups import Followups
-from colonnade.services.history import History
+from colonnade.services.history import History, is_purge
 from colonnade.services.hooks import Action, Change
+from colonnade.services.planned_history import PlannedHistory
 from colonnade.services.reading import Reader
 from colonnade.services.references import located, named_by
 
@@ -64,7 +65,9 @@ class Writer:
         self.followups = Followups(blueprint, reader)
         self.history = History(self._facts)
         self.check = Checker(blueprint)
-        self.plans = ChangePlans(self._facts, projection or Projection((), (), ()))
+        shown = projection or Projection((), (), ())
+        self.plans = ChangePlans(self._facts, shown)
+        self._planned_history = PlannedHistory(self.history, self._facts, shown)
         self._applier = Applier(blueprint, reader, self.check)
 
     async def create(self, database: Database, values: dict[str, Any], permit: Permit | None = None) -> Created:
@@ -281,20 +284,22 @@ class Writer:
 
     async def _commit(self, database: Database, kind: Kind, change: Change) -> list[Outcome]:
         """Commit the plan of a change: here it becomes durable."""
-        statements = self.plans.bound(database, kind, change)
+        recorded = self.history.is_kept
+        follow = None if self.followups.are_none(change) else partial(self._follow, database, change)
         try:
-            if not self.history.is_kept:
-                if self.followups.are_none(change):
-                    return await database.commit(statements)
-                if self._shows_whole(change) or not self.blueprint.service.publishes:
-                    return await database.commit(statements, partial(self._follow, database, change))
-            return await database.retry(lambda: self._commit_with_others(database, statements, change))
+            if (recorded and is_purge(change)) or (follow is not None and not self._shows_enough(change)):
+                statements = self.plans.bound(database, kind, change)
+                return await database.retry(lambda: self._commit_with_others(database, statements, change))
+            if not recorded:
+                return await database.commit(self.plans.bound(database, kind, change), follow)
+            shown = self.plans.selection(change.permit)
+            return await self._planned_history.commit(database, kind, change, shown, follow)
         except ForeignKeyError as error:
             raise await self.located(database, error, change.action, change.values) from error
 
-    def _shows_whole(self, change: Change) -> bool:
-        """Tell whether a change gives its row back as subscribers see it: whoever makes it sees all of it."""
-        return change.permit is None or change.permit.after is None
+    def _shows_enough(self, change: Change) -> bool:
+        """Tell whether a change gives its row back as subscribers see it, if there are any: who makes it sees all of it."""
+        return not self.blueprint.service.publishes or change.permit is None or change.permit.after is None
 
     def _follow(self, database: Database, change: Change, outcomes: Sequence[Outcome]) -> list[Statement]:
         """Give the statements that store what follows from a change, if it changes anything."""
