@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+from typing import Self
 
 import httpx
 import pytest
@@ -18,15 +19,14 @@ from tests.reliability.figures import kind_of, note, times
 KEYS, AT_ONCE = times(10, 10_000), 10
 KILLS = times(3, 500)
 
-# A process that serves one request and may die at some point of it: before the answer leaves, or `delay` seconds in.
+# For each line of its input, a key and a death, a process of its own serves one request, and may die at some point of it:
+# before the answer leaves, or so many seconds in. It is forked, since what is imported costs a second of processor time.
 PROGRAM = """
 import asyncio, os, signal, sys, threading
 from colonnade import Database, Resource, Routes
 from tests.library import Book, Publisher, Shelf, client_of, library_app
 
-url, key, death = sys.argv[1:]
-
-def dying(app):
+def dying(app, death):
     async def around(scope, receive, send):
         async def last(message):
             if death == "answer" and message["type"] == "http.response.start":
@@ -35,19 +35,27 @@ def dying(app):
         await app(scope, receive, last)
     return around
 
-async def main():
-    app = library_app(
-        Database(url, metadata=Shelf.metadata), None, [Resource(Book, routes=Routes(idempotent=True)), Resource(Publisher)]
-    )
-    async with app.router.lifespan_context(app), client_of(dying(app)) as client:
+async def main(key, death):
+    books = Resource(Book, routes=Routes(idempotent=True))
+    app = library_app(Database(sys.argv[1], metadata=Shelf.metadata), None, [books, Resource(Publisher)])
+    async with app.router.lifespan_context(app), client_of(dying(app, death)) as client:
         if death[:1].isdigit():
             threading.Timer(float(death), os.kill, (os.getpid(), signal.SIGKILL)).start()
         answer = await client.post("books", json={"title": key}, headers={"idempotency-key": key})
         rows = (await client.get("books?count=exact")).json()
-        sys.stdout.write(f"{answer.status_code} {answer.headers.get('idempotency-replayed')} {answer.json()['id']} "
-                         f"{rows['total']}")
+        told = f"{answer.status_code} {answer.headers.get('idempotency-replayed')} {answer.json()['id']} {rows['total']}"
+        os.write(1, told.encode())
 
-asyncio.run(main())
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        try:
+            asyncio.run(main(*line.split()))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    os.write(1, f"|{os.waitstatus_to_exitcode(status)}\\n".encode())
 """
 
 
@@ -75,28 +83,46 @@ async def test_each_key_has_one_effect_however_often_it_comes_at_once(database_u
     note("idempotency key replayed", kind_of(database_url), keys=KEYS, at_once=AT_ONCE)
 
 
-def ask(url: str, key: str, death: str = "never") -> tuple[int, str]:
-    """Serve one request in a process of its own; give its exit code and what it printed."""
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, url, key, death]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode, done.stdout
+class Mortal:
+    """Asks a process for each request, and for its death; `with Mortal(url) as ask: ask("key", "answer")`."""
+
+    def __init__(self, url: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-c", PROGRAM, url]
+        self._parent = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._parent.communicate()
+
+    def __call__(self, key: str, death: str = "never") -> tuple[int, str]:
+        """Give the exit code of the process, and what it told: status, replayed, id, rows."""
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        self._parent.stdin.write(f"{key} {death}\n")
+        told, _, code = self._parent.stdout.readline().partition("|")
+        assert int(code) in (0, -signal.SIGKILL)
+        return int(code), told
 
 
 @pytest.mark.databases("sqlite-file", "postgresql", "mariadb")
 def test_a_kill_between_commit_and_answer(database_url: str) -> None:
     """Reliability, idempotency with kills: what was committed is answered to the repeated request, and not done again."""
-    assert ask(database_url, "key", "answer") == (-signal.SIGKILL, "")
-    assert ask(database_url, "key") == (0, "201 true 1 1")
-    assert ask(database_url, "key") == (0, "201 true 1 1")
+    with Mortal(database_url) as ask:
+        assert ask("key", "answer") == (-signal.SIGKILL, "")
+        assert ask("key") == (0, "201 true 1 1")
+        assert ask("key") == (0, "201 true 1 1")
 
 
 @pytest.mark.databases("sqlite-file", "postgresql")
 def test_a_kill_at_any_moment(database_url: str) -> None:
     """Reliability, idempotency with kills: as many effects as keys, wherever the process died."""
-    for number in range(KILLS):
-        code, _ = ask(database_url, str(number), f"{0.002 * (number % 50 + 1):.3f}")
-        assert code in (0, -signal.SIGKILL)
-        _, printed = ask(database_url, str(number))
-        status, *_, total = printed.split()
-        assert (status, int(total)) == ("201", number + 1)
+    with Mortal(database_url) as ask:
+        for number in range(KILLS):
+            ask(str(number), f"{0.002 * (number % 50 + 1):.3f}")
+            _, told = ask(str(number))
+            status, *_, total = told.split()
+            assert (status, int(total)) == ("201", number + 1)
