@@ -163,6 +163,18 @@ async def test_a_total_follows_sync_sessions_at_once(client: httpx.AsyncClient, 
     assert await total(client) == 4
 
 
+def test_a_total_is_a_second_old_at_most() -> None:
+    """S23: after so long it is not believed any more; the tests of that do not wait as long."""
+    assert totals.MAX_AGE == 1.0
+
+
+@pytest.fixture
+def short_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have totals be old soon."""
+    monkeypatch.setattr(totals, "MAX_AGE", 0.2)
+
+
+@pytest.mark.usefixtures("short_age")
 @pytest.mark.databases("sqlite-file", "postgresql", "mariadb")
 async def test_a_write_from_outside_shows_within_a_second(
     client: httpx.AsyncClient, database: Database, counted: list[str]
@@ -181,6 +193,7 @@ async def test_a_write_from_outside_shows_within_a_second(
         await other.dispose()
 
 
+@pytest.mark.usefixtures("short_age")
 @pytest.mark.databases("sqlite-file")
 async def test_a_quiet_database_is_not_counted_again(client: httpx.AsyncClient, counted: list[str]) -> None:
     """S23: a total that is old is still right when nobody has committed anything since."""
@@ -188,6 +201,7 @@ async def test_a_quiet_database_is_not_counted_again(client: httpx.AsyncClient, 
     assert len(counted) == 2  # the second time with a stamp
 
 
+@pytest.mark.usefixtures("short_age")
 @pytest.mark.needs("postgresql")
 async def test_a_quiet_postgresql_is_not_counted_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """S23: the same on a server of the test's own: the stamp is the whole server's, and other tests write to theirs."""
