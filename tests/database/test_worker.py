@@ -130,6 +130,49 @@ async def test_a_failing_job_is_tried_again(database: Database) -> None:
     assert (attempts, row.attempts, row.error) == ([1, 2, 3], 3, None)
 
 
+@pytest.mark.databases("sqlite-memory")
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError()])
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_what_no_job_should_raise_is_a_failed_attempt(
+    database: Database, error: BaseException, is_async: bool
+) -> None:
+    """S27: `sys.exit()` of a job ends no server, and one that cancels itself does not run for ever."""
+    tries = 0
+
+    def perform() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise error
+
+    async def leave(run: JobRun) -> None:
+        perform()
+
+    def leave_thread(run: JobRun) -> None:
+        perform()
+
+    leaving = job(name="leave")(leave if is_async else leave_thread)
+    await ask(database, leaving)
+    async with Worker(database, [leaving]):
+        found = await until(database, lambda rows: rows[0].state is JobState.DONE)
+    assert found[0].attempts == 2
+
+
+@pytest.mark.databases("sqlite-memory")
+async def test_sync_jobs_run_on_threads_of_the_workers(database: Database) -> None:
+    """S25: ten of them that wait for something leave the event loop's own threads to requests."""
+    names: list[str] = []
+
+    @job(name="where")
+    def where(run: JobRun) -> None:
+        names.append(threading.current_thread().name)
+
+    await ask(database, where)
+    async with Worker(database, [where]):
+        await until(database, lambda rows: rows[0].state is JobState.DONE)
+    assert names[0].startswith("colonnade-job")
+
+
 async def test_a_job_that_never_succeeds_is_given_up_and_kept(database: Database) -> None:
     """Dead letters: kept with a reason that names no value, listed, counted, and tried again when somebody says so."""
     is_mended = False

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, overload
 from uuid import UUID
 
@@ -93,15 +95,21 @@ class Job(Generic[P]):
         """
         return await self.request(*args, **arguments).enqueue(where)
 
-    async def perform(self, run: JobRun, arguments: Mapping[str, Any]) -> Any:
+    async def perform(self, run: JobRun, arguments: Mapping[str, Any], threads: Executor | None = None) -> Any:
         """Call the function: where it is asynchronous on the loop, else in a thread.
+
+        Args:
+            run: the attempt.
+            arguments: as its row has them.
+            threads: where a sync function runs; the event loop's own when not given.
 
         Raises:
             ValidationError: the arguments do not fit the annotations; they may be of an earlier version.
         """
         if self.is_async:
             return await self._validated(run, **arguments)
-        return await asyncio.to_thread(self._validated, run, **arguments)
+        call = partial(contextvars.copy_context().run, self._validated, run, **arguments)
+        return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     def next_time(self, after: datetime) -> datetime | None:
         """Tell when it runs by itself next; None when it does not."""

@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
@@ -67,6 +68,8 @@ class Worker:
         self._concurrency, self._lease, self._grace = concurrency, lease, grace
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._queue = JobQueue(database, self._jobs, self.name, lease)
+        # Of its own: an endpoint that hashes a password must not wait for a job that takes minutes.
+        self._threads = ThreadPoolExecutor(concurrency, "colonnade-job")
         self._under_way: dict[asyncio.Task[None], JobRun] = {}
         self._wake = asyncio.Event()
         self._is_stopping = False
@@ -99,6 +102,7 @@ class Worker:
         holding.cancel()
         await asyncio.wait([holding])
         await self._give_back()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self) -> None:
         """Claim what is due, again and again."""
@@ -165,17 +169,23 @@ class Worker:
         run, job = claim.run, self._jobs[claim.run.name]
         try:
             async with asyncio.timeout(job.timeout):
-                value = await job.perform(run, claim.arguments)
+                value = await job.perform(run, claim.arguments, self._threads)
             if not run.is_complete:
                 run.result = value if run.result is None else run.result
                 await self._insist(lambda: self._queue.finish(run))
             _LOG.info("job %s %s is done", run.name, run.id)
         except LeaseLostError:
             _LOG.warning("job %s %s was taken over by another worker", run.name, run.id)
-        except Exception as error:
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # it was stopped; otherwise the job cancelled something that it then waited for
+            await self._failed(run, error)
+        except (Exception, SystemExit) as error:
+            # What a job leaves its function by, `sys.exit()` of a script that became one too, ends an attempt, not a server.
             await self._failed(run, error)
 
-    async def _failed(self, run: JobRun, error: Exception) -> None:
+    async def _failed(self, run: JobRun, error: BaseException) -> None:
         if run.is_complete:
             _LOG.error("job %s %s is done, but failed after that", run.name, run.id, exc_info=error)
             return
