@@ -301,6 +301,26 @@ async def test_a_subscription_that_fails_again_and_again_is_turned_off(
 
 
 @pytest.mark.databases("sqlite-memory")
+async def test_an_answer_that_never_ends_is_a_failure(
+    database_url: str, hook_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S26: a subscriber that sends a byte now and then outlasts each step's time, and is turned off all the same."""
+
+    async def drip(*_: object) -> int:
+        await asyncio.Event().wait()
+        return 204
+
+    monkeypatch.setattr(Webhooks, "_post", drip)
+    monkeypatch.setattr(webhooks_module, "DEADLINE", 0.01)
+    async with stall(database_url) as client:
+        id = (await subscribed(client, hook_url))["id"]
+        for number in range(2):
+            await client.post("pears", json={"name": str(number)})
+            await settled(client)
+        assert not (await hook(client, id))["is_active"]
+
+
+@pytest.mark.databases("sqlite-memory")
 async def test_a_success_forgets_the_failures(database_url: str, subscriber: Subscriber, hook_url: str) -> None:
     """Only deliveries given up in a row count."""
     subscriber.status = 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import time
@@ -29,6 +30,10 @@ MAX_FAILURES = 5
 """Deliveries in a row that are given up before a subscription is turned off."""
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+DEADLINE = 20.0
+"""Seconds for a whole delivery. `TIMEOUT` is for each step: an answer that comes byte by byte would outlast the job, and the
+end of that counts for no failure of the subscriber's."""
+
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 _LOG = logging.getLogger("colonnade.webhooks")
 
@@ -76,8 +81,9 @@ class Webhooks:
         if subscription is None or not subscription.is_active:
             return
         try:
-            status = await self._post(subscription, message, payload.encode())
-        except (httpx.HTTPError, httpx.InvalidURL, AddressRefusedError) as error:
+            async with asyncio.timeout(DEADLINE):
+                status = await self._post(subscription, message, payload.encode())
+        except (httpx.HTTPError, httpx.InvalidURL, AddressRefusedError, TimeoutError) as error:
             await self._failed(run, id)
             told = str(error) if isinstance(error, AddressRefusedError) else type(error).__name__
             raise DeliveryError(f"webhook {id}: {told}") from None  # the cause names the URL, and what may stand in it
