@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from colonnade.cli.protocol import HttpProtocol
@@ -20,14 +21,21 @@ POST = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 LEFT: list[str] = []
+LARGE = threading.Event()
 
 
 class Hurried(HttpProtocol):
     """The protocol with little patience, for tests that have none."""
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that one is over."""
+        super().connection_lost(exc)
+        LARGE.set()
+
     head_seconds = 0.4
     body_seconds = 0.4
     body_bytes = 500
+    drain_seconds = 0.2
 
 
 def app() -> FastAPI:
@@ -50,6 +58,11 @@ def app() -> FastAPI:
     def slow() -> str:
         time.sleep(0.8)
         return "at last"
+
+    @made.get("/large")
+    async def large() -> Response:
+        LARGE.clear()
+        return Response(b"x" * 30_000_000)
 
     @made.post("/early")
     async def early() -> StreamingResponse:
@@ -224,3 +237,12 @@ def test_a_body_after_its_answer_does_not_keep_the_connection(port: int) -> None
     """Defaults: who was answered early and never ends his body is let go."""
     answer = ask(port, b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n", b"x")
     assert answer[0] == 200
+
+
+@pytest.mark.parametrize("connection", [b"close", b"keep-alive"])
+def test_a_client_that_does_not_read_is_let_go(port: int, connection: bytes) -> None:
+    """Defaults: neither the connection nor the answer that waits for it is kept for somebody who takes nothing."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: " + connection + b"\r\n\r\n")
+        client.recv(1)  # it is being sent
+        assert LARGE.wait(30)

@@ -19,6 +19,9 @@ from colonnade.cli.connection import Connection
 MAX_HEAD = 16 << 10
 """Bytes of a request's line and headers."""
 
+DRAIN_SECONDS = 10.0
+"""How long a client may read nothing of an answer that waits for it, until its connection is dropped."""
+
 LINGER_SECONDS = 2.0
 """How long a refused client's bytes are still read: a connection closed on unread ones is reset, and the refusal lost."""
 
@@ -29,11 +32,13 @@ class GuardedProtocol(Connection):
     Attributes:
         head_seconds: from a connection's beginning, or a request's first byte, to the end of its head.
         body_seconds: in each such stretch the body must end, or bring `body_bytes`.
+        drain_seconds: in each such stretch a client must read something of what waits for it.
     """
 
     head_seconds: ClassVar[float] = 10.0
     body_seconds: ClassVar[float] = 10.0
     body_bytes: ClassVar[int] = 5_000
+    drain_seconds: ClassVar[float] = DRAIN_SECONDS
 
     _head_open = False
     _before = 0  # bytes of the head in earlier chunks
@@ -43,6 +48,7 @@ class GuardedProtocol(Connection):
     _refused = False
     _status = HTTPStatus.BAD_REQUEST  # of the refusal, when the parser gives up
     _timer: asyncio.TimerHandle | None = None
+    _drain_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn says the same
         """Take a new connection over; it must begin to ask."""
@@ -53,7 +59,27 @@ class GuardedProtocol(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of a connection."""
         self._stop_timer()
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
         super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        """Have the application go on: the client has read what waited, and what follows says nothing of that."""
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
+        super().resume_writing()
+
+    def pause_writing(self) -> None:
+        """Have the application wait, since the client does not read as fast as it writes."""
+        super().pause_writing()
+        self._watch_reader()
+
+    def on_response_complete(self) -> None:
+        """Go on, and have an eye on what the client has yet to read: `close()` waits for that without end."""
+        super().on_response_complete()
+        if self.transport.get_write_buffer_size():
+            self._watch_reader()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and look at what is still missing of a request."""
@@ -134,6 +160,19 @@ class GuardedProtocol(Connection):
         if self._timer is None:
             self._brought = 0
             self._set_timer(self.body_seconds)
+
+    def _watch_reader(self, before: int | None = None) -> None:
+        """Drop the connection of a client that has read nothing of its answer since the last look."""
+        waiting = self.transport.get_write_buffer_size()
+        if before is None:
+            if self._drain_timer is not None:
+                return
+        elif waiting >= before > 0:
+            self.transport.abort()
+            return
+        self._drain_timer = None
+        if waiting:
+            self._drain_timer = self.loop.call_later(self.drain_seconds, self._watch_reader, waiting)
 
     def _set_timer(self, seconds: float) -> None:
         self._timer = self.loop.call_later(seconds, self._look)
