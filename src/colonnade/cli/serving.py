@@ -19,10 +19,11 @@ from colonnade.cli.failure import CommandError
 from colonnade.core.settings import Settings
 from colonnade.observation.logs import configure_logging, logging_config
 
-GRACEFUL_STOP_SECONDS = 23
+GRACEFUL_STOP_SECONDS = 13
 """How long requests that have begun may take to end after a stop signal.
 
-Two more seconds are for closing what is open: the process is gone within 25, and orchestrators kill after 30.
+Jobs have ten seconds after that (`jobs.worker.GRACE`), and two more are for closing what is open: the process is gone within
+25, and orchestrators kill after 30.
 """
 
 WORKER_START_SECONDS = 60
