@@ -111,3 +111,13 @@ async def test_an_account_is_made_one_at_a_time(anybody: Client) -> None:
     path = "/api/v1/users/bulk"
     batch = {"operations": [{"id": "a", "method": "POST", "path": path, "body": {"items": [values]}}]}
     assert (await anybody.post("batch", json=batch)).status_code == 422
+
+
+async def test_an_administrator_does_not_end_his_own_power(ada: Client, shop: Client) -> None:
+    """S78: another one has to, so there is always one who can give it back."""
+    await shop.patch("users/1", json={"role": "admin"})
+    for values in ({"role": "user"}, {"is_active": False}):
+        assert (await ada.patch("users/1", json=values)).status_code == 409
+    assert (await ada.delete("users/1")).status_code == 409
+    assert (await ada.patch("users/1", json={"role": "admin", "bio": "Writes."})).status_code == 200
+    assert (await shop.patch("users/1", json={"role": "user"})).json()["role"] == "user"
