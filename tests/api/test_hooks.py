@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
-from colonnade import Change, ConflictError, Database, RuleError, Service
+from colonnade import Change, ConflictError, Database, JobRequest, RuleError, Service
 from colonnade.core.errors import ContentionError
-from tests.library import Book, Publisher, Shelf, library, new_book, places, problem
+from tests.library import (
+    HOST,
+    Book,
+    Publisher,
+    Shelf,
+    book_resource,
+    library,
+    library_app,
+    new_book,
+    places,
+    problem,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -223,6 +234,58 @@ async def test_a_hook_that_breaks_is_a_500_that_says_nothing(
         answer = await client.post("books", json={"title": "a"})
         assert "secret" not in answer.text
         assert problem(answer, 500)["request_id"] in caplog.text
+        assert (await client.get("books")).json()["total"] == 0
+
+
+class Faulty(Service):
+    """Fails as an application's own code does."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.calls = 0
+
+    async def before_create(self, change: Change) -> None:
+        """Fail."""
+        self.calls += 1
+        raise self.error
+
+
+class FaultyJobs(Service):
+    """Fails where it is asked for jobs, in the midst of a planned change."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.calls = 0
+
+    def jobs(self, change: Change) -> Iterable[JobRequest]:
+        """Fail."""
+        self.calls += 1
+        raise self.error
+
+
+OWN_ERRORS = [
+    ValueError("no number"), FileNotFoundError("letter.html"), ConnectionRefusedError("mail.example"), KeyError(1213),
+    OverflowError("too large"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogate"),
+]  # fmt: skip
+
+
+@pytest.mark.databases("sqlite-memory", "postgresql", "mariadb")
+@pytest.mark.parametrize("kind", [Faulty, FaultyJobs])
+async def test_an_error_of_a_hook_is_not_the_databases(database_url: str, kind: type[Faulty | FaultyJobs]) -> None:
+    """S18, S19: a fault of the application's is told as one and not tried again, whatever drivers raise of its kind."""
+    service = kind(OWN_ERRORS[0])
+    app = library_app(Database(database_url, metadata=Shelf.metadata), resources=[book_resource(service)])
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url=f"{HOST}/api/v1/") as client,
+    ):
+        for error in OWN_ERRORS:
+            service.error, service.calls = error, 0
+            for path, body in (("books", {"title": "a"}), ("books/bulk", {"items": [{"title": "a"}]})):
+                answer = await client.post(path, json=body)
+                assert (answer.status_code, type(error)) == (500, type(error)), answer.text
+            assert service.calls == 2
         assert (await client.get("books")).json()["total"] == 0
 
 

@@ -30,6 +30,7 @@ from colonnade.database.diagnosis import Cause, Diagnosis, explain, outcome_unkn
 from colonnade.database.driver import Driver, Follow, Outcome, Statement, UnsureError
 from colonnade.database.hiding import HidingSession
 from colonnade.database.lending import LendingPool, PoolEvents
+from colonnade.database.origin import ApplicationError, came_from_database
 from colonnade.database.pool import deadline_of, pool_options, watch_pool
 from colonnade.database.unit_of_work import Effect, Translation, UnitOfWork, carry_out
 from colonnade.database.urls import driver_urls
@@ -219,12 +220,17 @@ class Database:
         further: list[Statement] = []
 
         def complete(outcomes: Sequence[Outcome]) -> Sequence[Statement]:
-            further[:] = [] if follow is None else self._told(follow(outcomes[: len(change)]))
+            try:
+                further[:] = [] if follow is None else self._told(follow(outcomes[: len(change)]))
+            except Exception as error:
+                raise ApplicationError(error) from error
             return further
 
         began = perf_counter()
         try:
             outcomes = await self._translating(self.driver.commit(statements, None if follow is None else complete))
+        except ApplicationError as raised:
+            raise raised.error from None
         finally:
             self.watch.ended_together([*statements, *further], began)
         stored = list(zip(change, outcomes, strict=False))
@@ -267,7 +273,7 @@ class Database:
         try:
             return await work
         except Exception as error:
-            if (problem := self.translate(error)) is not None:
+            if (problem := self._translate_driver(error)) is not None:
                 raise problem from error
             raise
 
@@ -295,7 +301,8 @@ class Database:
     def unit_of_work(self) -> UnitOfWork:
         """Open a transaction for several statements or the ORM; see `UnitOfWork`."""
         gate = nullcontext() if self._sqlite is None else self._sqlite.exclusive()
-        return UnitOfWork(self.sessions(), gate, Translation(self.translate, self.translate_commit))
+        translation = Translation(self.translate, self.translate_commit, self._translate_driver)
+        return UnitOfWork(self.sessions(), gate, translation)
 
     @asynccontextmanager
     async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
@@ -357,7 +364,13 @@ class Database:
             self.sync_engine.dispose()
 
     def translate(self, error: BaseException) -> ProblemError | None:
-        """Make the problem of an error that the database or its driver raised; None of any other."""
+        """Make the problem of an error that left a session; None of an application's own, whatever its class."""
+        if isinstance(error, ProblemError):
+            return error
+        return self._translate_driver(error) if came_from_database(error) else None
+
+    def _translate_driver(self, error: BaseException) -> ProblemError | None:
+        """Make the problem of an error that the driver itself raised, with nobody else's code in between."""
         if isinstance(error, ProblemError):
             return error
         if isinstance(error, PoolTimeoutError):
@@ -370,9 +383,10 @@ class Database:
 
     def translate_commit(self, error: BaseException) -> ProblemError | None:
         """Make the problem of an error that COMMIT met: a connection that was lost then leaves its outcome unknown."""
-        diagnosis = self._diagnosed(error)
-        if diagnosis is not None and diagnosis.cause is Cause.LOST:
-            return outcome_unknown()
+        if came_from_database(error):
+            diagnosis = self._diagnosed(error)
+            if diagnosis is not None and diagnosis.cause is Cause.LOST:
+                return outcome_unknown()
         return self.translate(error)
 
     def _diagnosed(self, error: BaseException) -> Diagnosis | None:

@@ -61,7 +61,7 @@ class JoinedDatabase(Database):
 
     def unit_of_work(self) -> UnitOfWork:
         """Open a savepoint in the place of a transaction."""
-        return _Savepoint(self._unit, Translation(self.translate, self.translate))
+        return _Savepoint(self._unit, Translation(self.translate, self.translate, self.translate))
 
     @asynccontextmanager
     async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:

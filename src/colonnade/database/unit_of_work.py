@@ -33,10 +33,17 @@ async def carry_out(effect: Effect) -> None:
 
 
 class Translation(NamedTuple):
-    """Make a problem of a database's error, or None of one that is not the database's: of a statement's, of COMMIT's."""
+    """Make a problem of a database's error, or None of one that is not the database's.
+
+    Attributes:
+        statement: of what leaves the block.
+        commit: of what COMMIT met.
+        gate: of what the gate met.
+    """
 
     statement: Translate
     commit: Translate
+    gate: Translate
 
 
 class UnitOfWork:
@@ -101,7 +108,7 @@ class UnitOfWork:
         try:
             await self._gate.__aenter__()
         except Exception as error:
-            self._raise(error)
+            self._raise(error, self._translate.gate)
         self._inside = True
         return self
 
