@@ -120,6 +120,8 @@ def _condition(name: str, value: object, filters: Mapping[str, Filter], at: str)
 
 
 def _single(rule: Filter, value: object) -> Condition:
+    if value is None:
+        raise UnreadableError("value_expected", f"Ask for null by '{rule.field}__isnull': true.")
     return make_condition(rule, [_text(rule, value)])
 
 
