@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, EmailStr
 from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from colonnade import (
+    AccountMixin,
     Change,
     DeclarationError,
+    Email,
     IntegerId,
     JobRequest,
     Listing,
@@ -105,3 +107,44 @@ def test_a_mistake_is_told_where_it_is_made(name: str) -> None:
 def test_a_hook_may_turn_what_is_sent_into_what_is_stored() -> None:
     """A create schema that differs from the table is right where a hook stands between them."""
     assert Resource(Book, schemas=Schemas(create=Written), service=Knowing()).blueprint.create is Written
+
+
+class Lodger(AccountMixin, IntegerId, Base):
+    """An account."""
+
+    __tablename__ = "lodgers"
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+
+
+class AsWritten(BaseModel):
+    """Takes an address as somebody writes it."""
+
+    email: EmailStr
+
+
+class Folded(BaseModel):
+    """Takes an address as a login looks for it."""
+
+    email: Email
+
+
+@pytest.mark.parametrize("schemas", [Schemas(update=AsWritten), Schemas(create=AsWritten)])
+def test_an_address_that_no_login_would_find_is_refused(schemas: Schemas) -> None:
+    """E-mail: `Ada@example.com` would be stored so, and looked for as `ada@example.com`."""
+    with pytest.raises(DeclarationError, match=r"AsWritten\.email keeps capital letters.*email: Email"):
+        Resource(Lodger, schemas=schemas, service=Hashing())
+
+
+@pytest.mark.parametrize("schemas", [None, Schemas(create=Folded, update=Folded)])
+def test_an_address_is_folded_where_nobody_says_how(schemas: Schemas | None) -> None:
+    """E-mail: the derived schema of an account does what `Email` does."""
+    blueprint = Resource(Lodger, schemas=schemas, service=Hashing()).blueprint
+    taken = blueprint.create.model_validate({"email": "Ada@Example.com"})
+    assert taken.model_dump() == {"email": "ada@example.com"}
+
+
+class Hashing(Service):
+    """Gives an account its password's hash."""
+
+    async def prepare(self, change: Change) -> None:
+        """Do so."""

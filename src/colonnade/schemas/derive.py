@@ -107,7 +107,21 @@ def _model(
 ) -> type[BaseModel]:
     name = facts.model.__name__ + suffix
     fields: dict[str, Any] = {column.key: field(column) for column in columns}
+    address = account_address(facts)
+    if base is Body and address in fields:
+        fields[address] = (_optional(facts.columns[address], Email), fields[address][1])
     return create_model(name, __base__=base, __module__=facts.model.__module__, **fields)
+
+
+def account_address(facts: TableFacts) -> str:
+    """Give the field of an account's e-mail address, by which it may sign in; empty where the table has none.
+
+    Args:
+        facts: of a model, which has one with `AccountMixin`.
+    """
+    verified = facts.columns.get("email_verified_at")
+    address = None if verified is None else verified.cleared_with
+    return address if address in facts.columns and address is not None else ""
 
 
 def _writable(facts: TableFacts) -> list[ColumnFacts]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from colonnade.core.errors import DeclarationError
 from colonnade.models.facts import TableFacts
 from colonnade.policy.policy import Policy
+from colonnade.schemas.derive import account_address
 from colonnade.services.blueprint import Blueprint
 from colonnade.services.hooks import Service
 
@@ -26,7 +29,8 @@ def check_blueprint(blueprint: Blueprint, policy: Policy | None = None) -> None:
     """
     faults = [*_service_faults(blueprint.service)]
     if not faults:
-        faults = [*_response_faults(blueprint), *_create_faults(blueprint), *_policy_faults(blueprint, policy)]
+        faults = [*_response_faults(blueprint), *_create_faults(blueprint)]
+        faults += [*_address_faults(blueprint), *_policy_faults(blueprint, policy)]
     if faults:
         raise DeclarationError("\n".join(f"{blueprint.label}: {fault}" for fault in faults))
 
@@ -77,6 +81,22 @@ def _create_faults(blueprint: Blueprint) -> Iterator[str]:
     for key, column in facts.columns.items():
         if not (column.has_default or column.server_owned or key in blueprint.create.model_fields):
             yield f"{name} lacks '{key}', which every new row needs; a hook or a default may give it"
+
+
+def _address_faults(blueprint: Blueprint) -> Iterator[str]:
+    """Find addresses of accounts that would be stored as somebody wrote them: the login looks for them case folded."""
+    address = account_address(blueprint.facts)
+    for schema in (blueprint.create, blueprint.update):
+        field = schema.model_fields.get(address)
+        if field is None:
+            continue
+        taken: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
+        with suppress(ValidationError):
+            if taken.validate_python("Ada@Example.COM") != "ada@example.com":
+                yield (
+                    f"{schema.__name__}.{address} keeps capital letters, and the account could not sign in by it; write "
+                    f"{address}: Email (from colonnade)"
+                )
 
 
 def _policy_faults(blueprint: Blueprint, policy: Policy | None) -> Iterator[str]:
