@@ -21,11 +21,12 @@ from tests.magazine import magazine_app, magazine_resources
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty folder, and no setting from outside."""
+    """An empty folder, and no setting from outside or for those who come after."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.setenv(name.upper(), "")  # what a command sets is taken away again, too
+        monkeypatch.delenv(name.upper())
 
 
 def left_with(*arguments: str) -> int:
