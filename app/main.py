@@ -1,5 +1,7 @@
 """The entry point: `app` is what a server serves (`colonnade serve`, `uvicorn app.main:app`)."""
 
+from pathlib import Path
+
 from fastapi import FastAPI
 
 from app.api import TAGS, VERSIONS
@@ -8,7 +10,9 @@ from app.core.database import database
 from app.core.mail import mail
 from app.core.security import accounts
 from app.core.webhooks import webhooks
-from colonnade import Admin, Database, Settings, create_app
+from colonnade import Admin, Database, Settings, create_app, migrations_applied
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 DESCRIPTION = """
 The reference application of Colonnade: users with profiles and posts, and a shop with categories, products and orders.
@@ -33,6 +37,8 @@ def build(settings: Settings, database: Database) -> FastAPI:
         settings=settings,
         database=database,
         accounts=accounts,
+        # In development and test the tables are made when it starts.
+        checks=[migrations_applied(MIGRATIONS)] if settings.env in {"staging", "production"} else [],
         jobs=[mail.job, *webhooks.jobs],
         title="Colonnade reference application",
         summary="Users and their posts, products and orders.",

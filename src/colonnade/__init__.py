@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from colonnade.api.application import create_app, install
     from colonnade.api.dependencies import get_db, get_principal, get_sync_db
     from colonnade.api.exceptions import answer_with_problems
+    from colonnade.api.health import migrations_applied
     from colonnade.api.resource import Listing, Resource, Routes, Schemas
     from colonnade.api.route import add_figures, get_database
     from colonnade.cache.declaration import Cache
@@ -81,6 +82,7 @@ _ROOMS = {
     "colonnade.api.application": "create_app install",
     "colonnade.api.dependencies": "get_db get_principal get_sync_db",
     "colonnade.api.exceptions": "answer_with_problems",
+    "colonnade.api.health": "migrations_applied",
     "colonnade.api.resource": "Listing Resource Routes Schemas",
     "colonnade.api.route": "add_figures get_database",
     "colonnade.cache.declaration": "Cache",
@@ -202,6 +204,7 @@ __all__ = [
     "job",
     "job_table",
     "load_settings",
+    "migrations_applied",
     "rate_limits",
     "record_changes",
     "role",

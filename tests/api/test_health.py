@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from colonnade.api import health
 from colonnade.api.health import ReadinessCheck, health_router, migrations_applied
 from colonnade.api.middleware import CatchAll, StandardHeaders
-from colonnade.core.errors import DatabaseAwayError
+from colonnade.core.errors import DatabaseAwayError, DeclarationError
+from colonnade.database.migration_files import read_revisions
 
 pytestmark = pytest.mark.anyio
 
@@ -104,18 +106,37 @@ async def test_not_ready_when_a_check_fails() -> None:
         (["CREATE TABLE alembic_version (version_num TEXT)"], 503),
         (["CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('0001')"], 503),
         (["CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('0002')"], 200),
+        (["CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('0003')"], 200),
     ],
-    ids=["never migrated", "empty", "behind", "at head"],
+    ids=["never migrated", "empty", "behind", "at head", "ahead"],
 )
-async def test_ready_is_when_migrations_are_applied(statements: list[str], status: int) -> None:
-    """S34: a service in front of an older schema gets no requests yet."""
+async def test_ready_is_when_migrations_are_applied(statements: list[str], status: int, tmp_path: Path) -> None:
+    """S34: a service in front of an older schema gets no requests yet, one in front of a newer one still does."""
+    (tmp_path / "versions").mkdir()
+    for revision, before in (("0001", None), ("0002", "0001")):
+        migration = f'revision: str = "{revision}"\ndown_revision: str | None = {before!r}\n'
+        (tmp_path / "versions" / f"{revision}.py").write_text(migration)
     engine = create_async_engine("sqlite+aiosqlite://")
     async with engine.begin() as connection:
         for statement in statements:
             await connection.execute(text(statement))
-    async with client(StandIn(answers, engine), migrations_applied(["0002"])) as http:
+    async with client(StandIn(answers, engine), migrations_applied(tmp_path)) as http:
         assert (await http.get("/health/ready")).status_code == status
     await engine.dispose()
+
+
+def test_a_folder_without_migrations_is_told_at_once(tmp_path: Path) -> None:
+    """S34: a misspelt folder would make each deployment look ready."""
+    with pytest.raises(DeclarationError, match="no migrations in"):
+        migrations_applied(tmp_path)
+
+
+def test_the_reference_applications_migrations_are_read() -> None:
+    """S34: the newest is the last file's, and every other one is followed by another."""
+    folder = Path(__file__).parents[2] / "migrations"
+    newest, older = read_revisions(folder)
+    names = sorted(path.name[:4] for path in (folder / "versions").glob("*.py"))
+    assert (sorted(newest), sorted(older)) == (names[-1:], names[:-1])
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/health/live", "/health/ready"])

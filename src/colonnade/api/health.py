@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,7 @@ from sqlalchemy import Select, String, column, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from colonnade.core.errors import DatabaseAwayError
+from colonnade.database.migration_files import read_revisions
 
 HEALTH_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 """Asked by what watches over the service: by its address, often, from one place."""
@@ -61,16 +63,22 @@ async def database_answers(request: Request) -> None:
     await request.app.state.database.ping()
 
 
-def migrations_applied(heads: Iterable[str]) -> ReadinessCheck:
-    """Make a check that the database is at these Alembic revisions, and at no others.
+def migrations_applied(folder: str | Path) -> ReadinessCheck:
+    """Make a check that the database has every migration of the application; for `create_app(checks=[...])`.
+
+    It may be ahead: while a migration rolls out, what still serves is older than its database, and must go on.
 
     Args:
-        heads: the newest revisions of the application's migrations (Alembic's `ScriptDirectory.get_heads()`).
+        folder: of the migrations; read here, once.
 
     Returns:
-        A check of one statement; it raises `DatabaseAwayError` (CLN510) when the database stands elsewhere.
+        A check of one statement; it raises `DatabaseAwayError` (CLN510) when the database stands at none of them, or at an
+        earlier one than the newest. A revision that is not among them is a later one's.
+
+    Raises:
+        DeclarationError: the folder has no migrations.
     """
-    wanted = set(heads)
+    newest, older = read_revisions(Path(folder))
 
     async def check(request: Request) -> None:
         try:
@@ -78,8 +86,8 @@ def migrations_applied(heads: Iterable[str]) -> ReadinessCheck:
                 applied = set((await connection.execute(_APPLIED)).scalars())
         except SQLAlchemyError:
             applied = set()  # no such table: nothing was ever migrated. A database that is away was found before.
-        if applied != wanted:
-            raise DatabaseAwayError("The database is not at the application's newest migration.")
+        if not newest <= applied and (not applied or applied & older):
+            raise DatabaseAwayError("The database lacks migrations of the application.")
 
     return check
 
