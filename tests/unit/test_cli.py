@@ -151,10 +151,10 @@ def test_the_server_itself_trusts_no_proxy() -> None:
 
 
 def test_the_server_says_little_and_stops_gracefully() -> None:
-    """No server header, no access log, and the process is gone within 25 seconds."""
+    """No server header, no access log, and the process is gone within 25 seconds: ten of them are its jobs'."""
     options = Serving("app.main:app", Settings()).options()
     assert (options["server_header"], options["access_log"]) == (False, False)
-    assert options["timeout_graceful_shutdown"] == 23
+    assert options["timeout_graceful_shutdown"] == 13
 
 
 def test_reloading_is_for_one_process() -> None:
