@@ -173,7 +173,7 @@ class Database:
         try:
             return await self.driver.fetch(statement)
         except Exception as error:
-            problem = self.translate(error)
+            problem = self._translate_driver(error)
             # The pool may hold connections from before a restart of the server.
             if isinstance(problem, DatabaseAwayError) and perf_counter() - began <= RETRY_SECONDS:
                 return await self.retry(lambda: self._translating(self.driver.fetch(statement)))
