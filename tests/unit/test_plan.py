@@ -118,6 +118,27 @@ def test_a_list_is_planned_by_shape_alone() -> None:
     assert list_values(one) == {"limit": 10, "offset": 20, "c0_0": 1, "c0_1": 2}
 
 
+@pytest.mark.parametrize(
+    ("conditions", "paging", "end"),
+    [
+        ((), Paging("page", 0, 20), "ORDER BY id ASC LIMIT 20"),
+        ((), Paging("page", 20, 20), "ORDER BY id ASC LIMIT %(limit)s::BIGINT OFFSET %(offset)s::BIGINT"),
+        ((), Paging("page", 0, 21), "ORDER BY id ASC LIMIT %(limit)s::BIGINT OFFSET %(offset)s::BIGINT"),
+        (
+            (Condition("pages", "eq", (1,)),),
+            Paging("page", 0, 20),
+            "ORDER BY id ASC LIMIT %(limit)s::BIGINT OFFSET %(offset)s::BIGINT",
+        ),
+    ],
+)
+def test_the_first_page_of_all_rows_says_how_many_in_its_text(
+    conditions: tuple[Condition, ...], paging: Paging, end: str
+) -> None:
+    """S82: PostgreSQL keeps its plan then; what a condition's value decides, and what few ask for, is planned anew."""
+    plan = plan_list(SOURCE, ReadRequest(conditions, (), paging, "none"))
+    assert sql(plan.statement, postgresql.dialect()).endswith(end)
+
+
 def test_is_null_is_a_shape_of_its_own() -> None:
     """Its value is no value of the statement's."""
     yes, no = request(Condition("isbn", "isnull", (True,))), request(Condition("isbn", "isnull", (False,)))

@@ -36,9 +36,13 @@ class _Stretch(NamedTuple):
 
 
 def narrow_walk(
-    facts: TableFacts, keys: Sequence[OrderKey], nulls: Sequence[bool] | None, conditions: Conditions, most: int
+    facts: TableFacts,
+    keys: Sequence[OrderKey],
+    nulls: Sequence[bool] | None,
+    conditions: Conditions,
+    limit: sa.ColumnElement[int],
 ) -> Conditions:
-    """Let through the rows of a walk's next step, and as few beside them as its stretches have.
+    """Let through the rows of a walk's next step, and at most as many rows beside them as its stretches have.
 
     Args:
         facts: the table.
@@ -46,14 +50,13 @@ def narrow_walk(
         nulls: of each key, whether its value at the place is NULL, the others' values being bound as `k0`, `k1`, ...; None
             at the beginning of the walk.
         conditions: on every row.
-        most: rows of a stretch, at least as many as are asked for. It stands in the text: PostgreSQL takes a bound LIMIT for
-            a tenth of the table, and so never keeps the plan of a prepared statement, whose making costs more than its run.
+        limit: rows that are asked for.
     """
     if nulls is None and not keys[0].column.nullable:
         return conditions
     if nulls is not None and len(keys) == 1:
         return [*conditions, _beyond(0, keys[0])]
-    identity, limit = facts.identity.column, sa.literal_column(str(most), sa.Integer)
+    identity = facts.identity.column
     parts: list[sa.Select[Any]] = []
     for stretch in _from_the_start(keys) if nulls is None else _stretches(keys, nulls):
         part = sa.select(identity).where(*conditions, *stretch.conditions).order_by(*stretch.order).limit(limit)

@@ -76,12 +76,14 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
     walk = request.walk
     selection = source.selection(*[key.column for key in keys]) if walk else source.selection()
     conditions = [*_predicates(source.facts, request), *source.seen()]
+    is_bound = request.most is None
+    limit = _bound("limit") if is_bound else sa.literal_column(str(request.most), sa.Integer)
     if walk is not None:
-        conditions = [*narrow_walk(source.facts, keys, walk.shape, conditions, request.paging.stretch)]
+        conditions = [*narrow_walk(source.facts, keys, walk.shape, conditions, limit)]
 
     def narrowed(select: sa.Select[Any]) -> sa.Select[Any]:
-        part = select.where(*conditions).order_by(*order_by(keys)).limit(_bound("limit"))
-        return part if walk else part.offset(_bound("offset"))
+        part = select.where(*conditions).order_by(*order_by(keys)).limit(limit)
+        return part.offset(_bound("offset")) if walk is None and is_bound else part
 
     return ReadPlan(
         None if selection is None else narrowed(selection.select()),

@@ -61,7 +61,7 @@ class SortKey(NamedTuple):
     descending: bool = False
 
 
-STRETCHES = (11, 21, 51, 101)
+USUAL_LIMITS = frozenset({10, 20, 25, 50, 100})
 """Few, since each is a text of its own."""
 
 
@@ -71,11 +71,6 @@ class Paging(NamedTuple):
     mode: PagingMode
     offset: int
     limit: int
-
-    @property
-    def stretch(self) -> int:
-        """Rows that a walk's step reads of each of its stretches: those that are asked for and one more, rounded up."""
-        return next((size for size in STRETCHES if size > self.limit), self.limit + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +143,23 @@ class ReadRequest:
         conditions = tuple([condition.shape for condition in self.conditions])
         view = None if self.view is WHOLE else self.view  # the most common one need not be hashed
         if self.walk is None:
-            return conditions, self.sort, view
-        return conditions, self.sort, view, "walk", self.walk.shape, self.paging.stretch
+            return conditions, self.sort, view, self.most
+        return conditions, self.sort, view, self.most, "walk", self.walk.shape
+
+    @property
+    def most(self) -> int | None:
+        """How many rows are read, where that stands in the text; None where it is bound.
+
+        PostgreSQL takes a bound LIMIT for a tenth of the table, and so never keeps the plan of a prepared statement, whose
+        making costs as much as its run. It shall keep those of whole lists, and plan anew where a condition is: a plan that
+        is good for a common value may read the whole table for a rare one.
+        """
+        paging = self.paging
+        if self.conditions or paging.limit not in USUAL_LIMITS or self.view.permit is not None:
+            return None
+        if self.walk is not None:
+            return paging.limit + 1  # which tells whether there is more
+        return paging.limit if paging.offset == 0 else None
 
     @property
     def count_shape(self) -> tuple[object, ...]:
