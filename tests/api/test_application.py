@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from colonnade import Database, IntegerId, Listing, PoolSettings, Resource, Schemas, Settings, create_app, get_db
 from colonnade.api.route_template import route_template
-from colonnade.core.errors import ConflictError, DatabaseAwayError
+from colonnade.core.errors import ConflictError, DatabaseAwayError, DeclarationError
 from colonnade.database.driver import Outcome, Statement
 from colonnade.query.compile import compile_statement
 from colonnade.query.parse import parse_list
@@ -239,3 +239,10 @@ async def test_middleware_of_the_users_stands_inside_ours() -> None:
         answer = await client.get("/health")
     assert (answer.status_code, answer.json()["detail"]) == (409, "Short and stout.")
     assert answer.headers["x-request-id"] == answer.json()["request_id"]
+
+
+@pytest.mark.parametrize("name", ["docs_url", "redoc_url", "redirect_slashes"])
+def test_what_the_application_decides_itself_is_told(name: str) -> None:
+    """Not a TypeError about an argument that nobody here has written twice."""
+    with pytest.raises(DeclarationError, match=f"create_app decides {name} itself"):
+        create_app([], database=Database("sqlite://"), settings=_settings(), **{name: None})

@@ -13,9 +13,10 @@ from fastapi import APIRouter, FastAPI
 from colonnade import Database
 from colonnade.cli import main
 from colonnade.cli.policies import policy_rows
-from colonnade.cli.serving import Serving, hand_on, where_to_look
+from colonnade.cli.serving import GRACEFUL_STOP_SECONDS, Serving, hand_on, where_to_look
 from colonnade.cli.showing import route_rows
 from colonnade.core.settings import Settings
+from colonnade.jobs.worker import GRACE
 from tests.magazine import magazine_app, magazine_resources
 
 
@@ -181,3 +182,8 @@ def test_where_it_is_served_reaches_the_application(monkeypatch: pytest.MonkeyPa
     read = Settings(_env_file=None)  # type: ignore[call-arg]
     assert (read.host, read.port, read.workers) == ("0.0.0.0", 9001, 2)
     assert read.public_url == "http://127.0.0.1:9001"
+
+
+def test_requests_and_jobs_end_before_the_process_is_killed() -> None:
+    """Reliability: graceful stop 25 s; the jobs' time begins when that of the requests is over."""
+    assert GRACEFUL_STOP_SECONDS + GRACE <= 23

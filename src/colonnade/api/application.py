@@ -75,7 +75,7 @@ def create_app(
         test the tables of a database that has none are created when it starts; elsewhere that is what migrations are for.
     """
     settings = settings or settings_or_exit(Settings)
-    _check(settings, accounts, debug=bool(fastapi.get("debug")))
+    _check(settings, accounts, fastapi)
     database = database or Database.from_settings(settings, Base.metadata)
     limits = open_limits(settings, database)
     answers = open_answers(settings)
@@ -150,9 +150,17 @@ def install(
     app.user_middleware.append(Middleware(Shortcut))
 
 
-def _check(settings: Settings, accounts: Accounts | None, *, debug: bool) -> None:
+_OURS = frozenset({"docs_url", "redoc_url", "redirect_slashes"})
+"""What `FastAPI(...)` takes and `create_app` decides: the pages are ours, and no redirect is built from `Host`."""
+
+
+def _check(settings: Settings, accounts: Accounts | None, fastapi: Mapping[str, Any]) -> None:
     """Refuse what must not serve."""
-    if settings.env == "production" and debug:
+    if decided := sorted(_OURS & fastapi.keys()):
+        raise DeclarationError(
+            f"create_app decides {', '.join(decided)} itself; install(app, ...) takes any FastAPI(...)"
+        )
+    if settings.env == "production" and fastapi.get("debug"):
         raise DeclarationError("debug=True shows every traceback to whoever asks; production must not")
     if accounts is not None:
         accounts.check_links(settings)
