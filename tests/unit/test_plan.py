@@ -121,7 +121,7 @@ def test_a_list_is_planned_by_shape_alone() -> None:
 @pytest.mark.parametrize(
     ("conditions", "paging", "end"),
     [
-        ((), Paging("page", 0, 20), "ORDER BY id ASC LIMIT 20"),
+        ((), Paging("page", 0, 20), "ORDER BY id ASC LIMIT 20 OFFSET 0"),
         ((), Paging("page", 20, 20), "ORDER BY id ASC LIMIT %(limit)s::BIGINT OFFSET %(offset)s::BIGINT"),
         ((), Paging("page", 0, 21), "ORDER BY id ASC LIMIT %(limit)s::BIGINT OFFSET %(offset)s::BIGINT"),
         (

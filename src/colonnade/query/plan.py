@@ -78,12 +78,14 @@ def plan_list(source: Source, request: ReadRequest) -> ReadPlan:
     conditions = [*_predicates(source.facts, request), *source.seen()]
     is_bound = request.most is None
     limit = _bound("limit") if is_bound else sa.literal_column(str(request.most), sa.Integer)
+    # Written out, since SQLAlchemy would bind a zero for SQLite.
+    offset = _bound("offset") if is_bound else sa.literal_column("0", sa.Integer)
     if walk is not None:
         conditions = [*narrow_walk(source.facts, keys, walk.shape, conditions, limit)]
 
     def narrowed(select: sa.Select[Any]) -> sa.Select[Any]:
         part = select.where(*conditions).order_by(*order_by(keys)).limit(limit)
-        return part.offset(_bound("offset")) if walk is None and is_bound else part
+        return part if walk else part.offset(offset)
 
     return ReadPlan(
         None if selection is None else narrowed(selection.select()),
