@@ -168,16 +168,24 @@ async def test_the_time_of_an_answer_does_not_tell_who_is_there(database_url: st
     app = build(settings, Database(database_url, metadata=Base.metadata))
     transport = httpx.ASGITransport(app)
     chance = random.Random(1843)
-    taken: dict[str, list[float]] = {"ada": [], "nobody": []}
     async with app.router.lifespan_context(app), Client(transport=transport, base_url=f"{HOST}/api/") as shop:
         await new_user(shop)
-        for _ in range(25):
-            for name in chance.sample(sorted(taken), 2):
-                started = time.perf_counter()
-                answer = await shop.post("auth/token", data={"username": name, "password": "wrong-1843"})
-                taken[name].append(time.perf_counter() - started)
-                assert answer.status_code == 401
-    assert permuted(taken["ada"], taken["nobody"], chance) > 0.001
+        probability = await compared(shop, chance)
+        if probability < 0.001:  # chance alone does this once in a thousand runs, and twice running once in a million
+            probability = await compared(shop, chance)
+    assert probability > 0.001
+
+
+async def compared(shop: Client, chance: random.Random) -> float:
+    """Give the probability that two names, one of which has an account, are alike in the time of their answers."""
+    taken: dict[str, list[float]] = {"ada": [], "nobody": []}
+    for _ in range(25):
+        for name in chance.sample(sorted(taken), 2):
+            started = time.perf_counter()
+            answer = await shop.post("auth/token", data={"username": name, "password": "wrong-1843"})
+            taken[name].append(time.perf_counter() - started)
+            assert answer.status_code == 401
+    return permuted(taken["ada"], taken["nobody"], chance)
 
 
 def permuted(first: list[float], second: list[float], chance: random.Random) -> float:
