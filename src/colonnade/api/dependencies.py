@@ -31,8 +31,8 @@ async def get_principal(request: Request, response: Response) -> Principal:
 async def get_db(request: Request, database: Annotated[Database, Depends(get_database)]) -> AsyncIterator[AsyncSession]:
     """Give an `AsyncSession` of this request alone: rolled back unless the endpoint commits, closed always (S38, S47).
 
-    Commit in the endpoint, before it returns: what a dependency does after its `yield` comes after the response. On
-    SQLite a session of a GET takes no write lock, and can't write.
+    Commit in the endpoint, before it returns: what a dependency does after its `yield` comes after the response. A
+    session of a GET or HEAD is for reading: on SQLite it takes no write lock, PostgreSQL and MariaDB let it write nothing.
     """
     async with database.session(read_only=request.method in _SAFE) as session:
         yield session

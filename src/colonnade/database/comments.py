@@ -15,6 +15,12 @@ from sqlalchemy import event
 
 from colonnade.core.trace import current_trace
 
+BEGINS = ("BEGIN", "START TRANSACTION")
+"""How a transaction begins where we begin it by a statement: on SQLite, and on MariaDB one that only reads.
+
+Others send the like without being asked, so that it neither counts as a statement nor says where it comes from.
+"""
+
 # A per cent sign would be a placeholder to some drivers, and sqlcommenter's own escapes are made of them.
 _FIT = re.compile(r"[\w/{}.:~-]+").fullmatch
 
@@ -36,4 +42,4 @@ def comment_statements(engine: sa.Engine) -> None:
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
     def _comment(_connection: Any, _cursor: Any, sql: str, values: Any, _context: Any, _many: bool) -> tuple[str, Any]:
-        return (sql if sql.startswith("BEGIN") else commented(sql)), values
+        return (sql if sql.startswith(BEGINS) else commented(sql)), values

@@ -105,6 +105,12 @@ def configure(engine: AsyncEngine, deadline: float) -> None:
     def _choose(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
         options["async_creator_fn"] = partial(_connect, deadline)
 
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # With autocommit off the first statement opens a transaction that may write.
+        if connection.get_execution_options().get("read_only", False):
+            connection.exec_driver_sql("START TRANSACTION READ ONLY")
+
 
 class MySQLDriver:
     """Runs statements on connections that the engine's pool lends.

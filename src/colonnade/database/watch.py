@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from colonnade.core.measures import STATEMENT_SECONDS, Histogram
 from colonnade.core.trace import RanStatement, current_trace
+from colonnade.database.comments import BEGINS
 from colonnade.database.driver import Statement
 
 # Below SQLAlchemy's own, so that one line of logging configuration shows what sessions and the compiled way run (S55).
@@ -86,7 +87,7 @@ def watch_statements(engine: sa.Engine, watch: StatementWatch) -> None:
 
     @event.listens_for(engine, "after_cursor_execute")
     def _end(_connection: Any, _cursor: Any, sql: str, values: Any, context: Any, _many: bool) -> None:
-        if not sql.startswith("BEGIN"):  # SQLite's, which others send without being asked
+        if not sql.startswith(BEGINS):
             watch.ended(sql, values, context.colonnade_began)
         context.colonnade_began = None  # what fails from here on, fetching its rows, has been counted
 
