@@ -182,7 +182,7 @@ async def test_a_list_with_relations_costs_two_statements(database_url: str) -> 
 
 @pytest.mark.databases("sqlite-memory", "postgresql", "mariadb")
 async def test_one_parent_does_not_take_the_room_of_another(database_url: str, service: Service) -> None:
-    """S33: a to-many relation shows the first hundred of each parent."""
+    """S33: a to-many relation shows the first hundred of each parent, also of a parent that is shown in a row itself."""
     async with _library(database_url, service) as (client, database):
         async with database.unit_of_work() as unit:
             unit.session.add_all([Book(title=f"more {number}", author_id=1) for number in range(150)])
@@ -190,3 +190,5 @@ async def test_one_parent_does_not_take_the_room_of_another(database_url: str, s
         authors = (await client.get("/api/v1/authors?include=books")).json()["authors"]
         assert [len(author["books"]) for author in authors] == [100, 1]
         assert authors[0]["books"][0] == {"title": "A1"}
+        inner = (await client.get("/api/v1/books/1?include=author.books")).json()["author"]["books"]
+        assert (len(inner), inner[0]) == (100, {"title": "A1"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -39,8 +39,7 @@ class EntityReader:
         self._curtain = None if view.permit is None else Curtain(schema, view.permit)
         self.mingles = blueprint.mingles(view) or (self._curtain is not None and self._curtain.is_partial)
         self._loads = [*_loads(schema, blueprint.facts.model, view.permit), raiseload("*")]
-        to_many = {key for key, relation in blueprint.facts.relations.items() if relation.to_many}
-        self._lists = [wire_key for key, wire_key in wire_keys(schema) if key in to_many]
+        self._related = list(_related(schema, blueprint.facts.model))
 
     async def rows(self, session: AsyncSession, plan: ReadPlan, values: Mapping[str, object]) -> Sequence[Any]:
         """Load the entities of a plan, and let the service's hook see them."""
@@ -61,9 +60,7 @@ class EntityReader:
         shown = self._presenter.present(row)
         if self._curtain is not None:
             self._curtain.draw(shown, row)
-        for key in self._lists:
-            if isinstance(children := shown.get(key), list):
-                shown[key] = children[:MAX_CHILDREN]
+        _cut(shown, self._related)
         return {key: shown[key] for key in shown if key in self._fields} if self._fields else shown
 
 
@@ -77,6 +74,36 @@ def _loads(schema: type[BaseModel], model: type[DeclarativeBase], permit: Permit
         deeper: list[Any] = [] if inner is None else [*_loads(inner, target, permit)]
         seen = getattr(model, key).and_(*read_facts(target).visible(), *_reach(relations[key], permit))
         yield selectinload(seen).options(*deeper, raiseload("*"))
+
+
+class _Related(NamedTuple):
+    """A relation that a schema shows: under which key, whether as a list, and what is shown of it in turn."""
+
+    key: str
+    to_many: bool
+    inner: Sequence[_Related]
+
+
+def _related(schema: type[BaseModel], model: type[DeclarativeBase]) -> Iterator[_Related]:
+    relations = read_facts(model).relations
+    shown = {key: field for name, field in schema.model_fields.items() for key in sources_of(name, field)}
+    for key, wire_key in wire_keys(schema):
+        if key in relations:
+            inner = model_in(shown[key].annotation)
+            below = [] if inner is None else list(_related(inner, relations[key].target))
+            yield _Related(wire_key, relations[key].to_many, below)
+
+
+def _cut(shown: Any, related: Sequence[_Related]) -> None:
+    """Leave of each list of related rows, wherever it stands, what a statement of the compiled way would give."""
+    for relation in related if isinstance(shown, dict) else ():
+        found = shown.get(relation.key)
+        if not isinstance(found, list):
+            _cut(found, relation.inner)
+        elif relation.to_many:
+            del found[MAX_CHILDREN:]
+            for one in found:
+                _cut(one, relation.inner)
 
 
 def _reach(relation: RelationFacts, permit: Permit | None) -> Iterator[sa.ColumnElement[bool]]:
