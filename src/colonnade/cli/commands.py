@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -12,6 +14,7 @@ from colonnade.cli.failure import in_one_line
 
 if TYPE_CHECKING:
     from colonnade.core.settings import Settings
+    from colonnade.database.migrations import Migrations
 
 commands = typer.Typer(
     name="colonnade",
@@ -156,17 +159,24 @@ def init(
     print('Next: colonnade db new "first tables", then colonnade db upgrade')
 
 
+@contextmanager
+def _migrating(folder: Path, *, verbose: bool) -> Iterator[Migrations]:
+    """Give the migrations of a folder, and show afterwards where the database is."""
+    from colonnade.cli.migrating import migrations, show_status
+
+    with in_one_line(folder, verbose=verbose):
+        history = migrations(folder)
+        yield history
+        show_status(history)
+
+
 @db.command()
 def upgrade(
     revision: Annotated[str, typer.Argument()] = "head", folder: Folder = MIGRATIONS, verbose: Verbose = False
 ) -> None:
     """Bring the database up to a revision."""
-    from colonnade.cli.migrating import migrations, show_status
-
-    with in_one_line(folder, verbose=verbose):
-        history = migrations(folder)
+    with _migrating(folder, verbose=verbose) as history:
         history.upgrade(revision)
-        show_status(history)
 
 
 @db.command()
@@ -174,12 +184,8 @@ def downgrade(
     revision: Annotated[str, typer.Argument()] = "-1", folder: Folder = MIGRATIONS, verbose: Verbose = False
 ) -> None:
     """Take the database down to a revision, or `base`."""
-    from colonnade.cli.migrating import migrations, show_status
-
-    with in_one_line(folder, verbose=verbose):
-        history = migrations(folder)
+    with _migrating(folder, verbose=verbose) as history:
         history.downgrade(revision)
-        show_status(history)
 
 
 @db.command()
@@ -187,12 +193,8 @@ def stamp(
     revision: Annotated[str, typer.Argument()] = "head", folder: Folder = MIGRATIONS, verbose: Verbose = False
 ) -> None:
     """Note that the database is at a revision, without migrating it."""
-    from colonnade.cli.migrating import migrations, show_status
-
-    with in_one_line(folder, verbose=verbose):
-        history = migrations(folder)
+    with _migrating(folder, verbose=verbose) as history:
         history.stamp(revision)
-        show_status(history)
 
 
 @db.command()
